@@ -1,0 +1,46 @@
+# Two commands to try it: `make run` and `make test`. Both set everything up themselves, in .venv, and are quick the second time.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench lock clean
+
+help:            ## say what can be made
+	@sed -n 's/^\([a-z-]*\): .*## /\1 - /p' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run          ## start the demonstration gateway on http://127.0.0.1:8080
+	@$(PY) -m gateway demo
+
+test: $(VENV)/.dev         ## run every test
+	@$(PY) -m pytest
+
+check: $(VENV)/.dev        ## lint, formatting, types, layers
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m pytest tests/test_layers.py
+
+bench: $(VENV)/.bench      ## measure, print a table, draw build/bench/bench.png
+	@$(PY) -m tests.load
+
+$(VENV)/bin/python:
+	@sh deploy/make-venv.sh "$(PYTHON)" $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python requirements/run.txt
+	@echo "installing what the gateway needs into $(VENV) (once, about 20 seconds)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python requirements/dev.txt pyproject.toml
+	@echo "installing what the tests need into $(VENV) (once, about 30 seconds)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+clean:           ## remove everything that was installed or made here
+	rm -rf $(VENV) build var .mypy_cache .ruff_cache .hypothesis

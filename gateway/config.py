@@ -1,0 +1,196 @@
+"""TOML and environment in, one frozen `Settings` out; every unknown key is an error.
+
+`config/gateway.toml` documents each key beside its default. A key `listen` of table `web` can also be given as
+`GATEWAY_WEB__LISTEN`: upper case, two underscores between tables, one underscore for a hyphen. Keys that end in
+`-env` name an environment variable that holds a secret, so that no secret is ever written into a file.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from gateway.errors import ConfigError
+
+Milliseconds = Annotated[int, Meta(ge=0, le=3_600_000)]
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Method = Literal["hybrid", "on-device", "server-side"]
+
+
+class _Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """One table of the configuration file."""
+
+
+class Web(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[web]`: the listeners and what they accept."""
+
+    listen: str = "0.0.0.0:8080"  # noqa: S104 - the public listener of an edge proxy
+    admin_listen: str = "127.0.0.1:8081"
+    deadline_ms: Milliseconds = 2500
+    body_timeout_ms: Milliseconds = 10_000
+    drain_ms: Milliseconds = 10_000
+    max_body_kb: Count = 256
+    max_depth: Annotated[int, Meta(ge=8, le=200)] = 64
+    max_keys: Count = 1000
+    max_waiting: Count = 2000
+    origins: list[str] = field(default_factory=lambda: ["*"])
+    preflight_max_age_s: Annotated[int, Meta(ge=0)] = 600
+    trust_forwarded_for: bool = False
+    read_cookies: bool = True
+    write_cookies: bool = True
+    cookie_domain: str = ""
+    cookie_same_site: Literal["Lax", "Strict", "None"] = "Lax"
+    cookie_secure: bool = False
+    keep_clients: bool = True
+    invalid_items: Literal["refuse", "drop"] = "refuse"
+    unknown_channel: Literal["web", "refuse"] = "web"
+    partial_status: Literal[200, 206] = 200
+
+
+class Client(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[client.<code>]`: one Target client code and how it is decided for."""
+
+    organization_id: str
+    method: Method = "hybrid"
+    split: Literal["items", "all-or-nothing"] = "items"
+    environment: str = "production"
+    property_token: str = ""
+    artifact_location: str = ""
+    artifact_format: Literal["", "json", "bin"] = ""
+    poll_s: Annotated[int, Meta(ge=0, le=86_400)] = 300
+    traces: bool = False
+    escape_macros: bool = False
+
+
+class Redis(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[redis]`: where session state is kept; with no URL a private server is started."""
+
+    url_env: str = "REDIS_URL"
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 40
+    connect_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 1000
+    max_connections: Annotated[int, Meta(ge=1, le=1000)] = 8
+    max_waiting: Count = 20_000
+    data_dir: str = "var/redis"
+    server: str = ""
+    key_secret_env: str = "GATEWAY_KEY_SECRET"  # noqa: S105 - the name of a variable, not a secret
+
+
+class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[upstream.target]`: where Target is and how much of it we use at once."""
+
+    url: str = "https://{client}.tt.omtrdc.net"
+    edge_url: str = "https://mboxedge{cluster}.tt.omtrdc.net"
+    max_in_flight: Count = 64
+    max_waiting: Count = 1000
+    deadline_margin_ms: Milliseconds = 25
+    minimum_budget_ms: Milliseconds = 30
+    max_response_kb: Count = 5120
+    max_ratio: Count = 100
+    keepalive_s: Annotated[int, Meta(ge=1, le=3600)] = 30
+
+
+class Upstream(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[upstream]`: one table per upstream."""
+
+    target: Target = Target()
+
+
+class Artifact(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[artifact]`: limits for downloaded artifacts and where the last good one is kept."""
+
+    url: str = "https://assets.adobetarget.com/{client}/{environment}/v1/{property}{file}"
+    geo_url: str = "https://assets.adobetarget.com/v1/geo"
+    cache_dir: str = "var/artifacts"
+    max_mb: Count = 50
+    timeout_ms: Milliseconds = 10_000
+    geo_timeout_ms: Milliseconds = 300
+
+
+class Outbox(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[outbox]`: notifications of local decisions on their way to Target."""
+
+    enabled: bool = True
+    max_length: Count = 100_000
+    max_age_s: Annotated[int, Meta(ge=1)] = 86_400
+    batch: Annotated[int, Meta(ge=1, le=50)] = 50
+
+
+class Log(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[log]`: what is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    access: bool = True
+
+
+class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """The whole configuration, checked."""
+
+    web: Web = Web()
+    client: dict[str, Client] = field(default_factory=dict)
+    redis: Redis = Redis()
+    upstream: Upstream = Upstream()
+    artifact: Artifact = Artifact()
+    outbox: Outbox = Outbox()
+    log: Log = Log()
+
+
+CLIENT_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII | re.IGNORECASE)
+_PREFIX = "GATEWAY_"
+
+
+def load_settings(path: str, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the TOML file at `path`, lay `GATEWAY_…__…` variables over it and check everything.
+
+    Raises ConfigError that names the file, the key and what was expected.
+    """
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    return check_settings(overlay_environment(table, environ), path)
+
+
+def check_settings(table: dict[str, Any], source: str) -> Settings:
+    """Turn plain tables into Settings, or raise ConfigError naming `source` and the key."""
+    try:
+        settings = msgspec.convert(table, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {error}".replace("`$.", "`")) from error
+    if not settings.client:
+        raise ConfigError(f"{source}: no client is configured; add a table [client.<your Target client code>]")
+    for code in settings.client:
+        if not CLIENT_CODE.fullmatch(code):
+            raise ConfigError(f"{source}: `{code}` is not a Target client code (letters, digits, - and _)")
+    return settings
+
+
+def overlay_environment(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Lay every `GATEWAY_TABLE__KEY` variable over `table`; lists and tables are given as TOML values."""
+    result = {name: dict(value) if isinstance(value, dict) else value for name, value in table.items()}
+    for name, text in sorted(environ.items()):
+        if name.startswith(_PREFIX) and "__" in name:
+            *tables, key = name.removeprefix(_PREFIX).lower().replace("_", "-").split("--")
+            place = result
+            for part in tables:
+                inner = place.get(part, {})
+                if not isinstance(inner, dict):
+                    raise ConfigError(f"environment variable {name}: {part} is a value, not a table")
+                place[part] = place = dict(inner)
+            place[key] = _read_value(name, text)
+    return result
+
+
+def _read_value(name: str, text: str) -> Any:
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"environment variable {name} is not a TOML value: {error}") from error

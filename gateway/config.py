@@ -29,18 +29,18 @@ class _Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_f
 class Web(_Table, frozen=True, kw_only=True, rename="kebab"):
     """`[web]`: the listeners and what they accept."""
 
-    listen: str = "0.0.0.0:8080"  # noqa: S104 - the public listener of an edge proxy
+    listen: str = "0.0.0.0:8080"
     admin_listen: str = "127.0.0.1:8081"
     deadline_ms: Milliseconds = 2500
     body_timeout_ms: Milliseconds = 10_000
     drain_ms: Milliseconds = 10_000
     max_body_kb: Count = 256
     max_depth: Annotated[int, Meta(ge=8, le=200)] = 64
-    max_keys: Count = 1000
     max_waiting: Count = 2000
     origins: list[str] = field(default_factory=lambda: ["*"])
     preflight_max_age_s: Annotated[int, Meta(ge=0)] = 600
-    trust_forwarded_for: bool = False
+    visitor_address: Literal["off", "peer", "forwarded"] = "off"
+    forwarded_hops: Annotated[int, Meta(ge=1, le=20)] = 1
     read_cookies: bool = True
     write_cookies: bool = True
     cookie_domain: str = ""
@@ -63,6 +63,7 @@ class Client(_Table, frozen=True, kw_only=True, rename="kebab"):
     artifact_location: str = ""
     artifact_format: Literal["", "json", "bin"] = ""
     poll_s: Annotated[int, Meta(ge=0, le=86_400)] = 300
+    geo: bool = True
     traces: bool = False
     escape_macros: bool = False
 
@@ -73,7 +74,6 @@ class Redis(_Table, frozen=True, kw_only=True, rename="kebab"):
     url_env: str = "REDIS_URL"
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 40
     connect_timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 1000
-    max_connections: Annotated[int, Meta(ge=1, le=1000)] = 8
     max_waiting: Count = 20_000
     data_dir: str = "var/redis"
     server: str = ""
@@ -105,7 +105,6 @@ class Artifact(_Table, frozen=True, kw_only=True, rename="kebab"):
 
     url: str = "https://assets.adobetarget.com/{client}/{environment}/v1/{property}{file}"
     geo_url: str = "https://assets.adobetarget.com/v1/geo"
-    cache_dir: str = "var/artifacts"
     max_mb: Count = 50
     timeout_ms: Milliseconds = 10_000
     geo_timeout_ms: Milliseconds = 300

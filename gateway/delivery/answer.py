@@ -1,0 +1,144 @@
+"""Results of local and remote items to one answer in the order of the request (gw:F5; spec get-offers §15 point 5)."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from gateway.delivery.model import DeliveryRequest, ExecuteRequest, JsonObject, PrefetchRequest
+from gateway.delivery.plan import Item
+
+Place = tuple[str, str, int]
+Results = list[JsonObject]
+
+
+class Remote(Struct, frozen=True):
+    """What Target answered: results by place, and the members that belong to the answer as a whole."""
+
+    results: Mapping[Place, Results]
+    prefetch_metrics: list[JsonObject]
+    id: object
+    members: JsonObject
+
+
+NOTHING = Remote({}, [], None, {})
+PASSED_ON = ("edgeHost", "notifications", "telemetryServerToken")
+
+
+def place_of(item: Item) -> Place:
+    """Give the key under which the results of `item` are kept."""
+    return (item.part, item.kind, item.position)
+
+
+def make_remote_body(body: JsonObject, remote: Sequence[Item], local: Sequence[Item]) -> JsonObject:
+    """Give the body for Target: everything the caller said, but only the items that are remote.
+
+    Mboxes are numbered anew where their own numbers are missing or not unique, so that answers find their way back.
+    """
+    sent = dict(body)
+    for part in ("execute", "prefetch"):
+        ours = [item for item in remote if item.part == part]
+        if not ours:
+            sent.pop(part, None)
+            continue
+        mboxes = [item for item in ours if item.kind == "mboxes"]
+        numbers = number_mboxes(mboxes)
+        if local or numbers != [item.index for item in mboxes]:
+            sent[part] = _pick_items(body[part], ours, numbers)
+    return sent
+
+
+def _pick_items(asked: JsonObject, items: Sequence[Item], numbers: Sequence[int]) -> JsonObject:
+    picked = {name: value for name, value in asked.items() if name not in ("mboxes", "views", "pageLoad")}
+    mboxes = [item for item in items if item.kind == "mboxes"]
+    views = [item.raw for item in items if item.kind == "views"]
+    if mboxes:
+        picked["mboxes"] = [item.raw | {"index": number} for item, number in zip(mboxes, numbers, strict=True)]
+    if views:
+        picked["views"] = views
+    for item in items:
+        if item.kind == "pageLoad":
+            picked["pageLoad"] = item.raw
+    return picked
+
+
+def number_mboxes(mboxes: Sequence[Item]) -> list[int]:
+    """Give the numbers under which Target is asked for `mboxes`: their own where all have one and no two share it."""
+    own = [item.index for item in mboxes if item.index is not None]
+    if len(own) == len(mboxes) == len(set(own)):
+        return own
+    return list(range(len(mboxes)))
+
+
+def read_remote(reply: JsonObject, remote: Sequence[Item]) -> Remote:
+    """Give what `reply` says of each remote item; what fits no item is left out."""
+    results: dict[Place, Results] = {}
+    for part in ("execute", "prefetch"):
+        answered = reply.get(part)
+        if isinstance(answered, dict):
+            items = [item for item in remote if item.part == part]
+            _read_mboxes(answered.get("mboxes"), [item for item in items if item.kind == "mboxes"], results)
+            _read_views(answered.get("views"), [item for item in items if item.kind == "views"], results)
+            page = answered.get("pageLoad")
+            if isinstance(page, dict):
+                results |= {place_of(item): [page] for item in items if item.kind == "pageLoad"}
+    prefetch = reply.get("prefetch")
+    metrics = prefetch.get("metrics") if isinstance(prefetch, dict) else None
+    members = {name: reply[name] for name in PASSED_ON if reply.get(name) is not None}
+    return Remote(results, metrics if isinstance(metrics, list) else [], reply.get("id"), members)
+
+
+def _read_mboxes(answered: object, items: Sequence[Item], results: dict[Place, Results]) -> None:
+    by_number = dict(zip(number_mboxes(items), items, strict=True))
+    for element in answered if isinstance(answered, list) else ():
+        number = element.get("index") if isinstance(element, dict) else None
+        item = by_number.get(int(number)) if isinstance(number, int | float) else None
+        if item is not None and element.get("name", item.name) == item.name:
+            own = {} if item.index is None else {"index": item.index}
+            results.setdefault(place_of(item), []).append(element | own)
+
+
+def _read_views(answered: object, items: Sequence[Item], results: dict[Place, Results]) -> None:
+    by_name = {item.name: item for item in reversed(items)}
+    for element in answered if isinstance(answered, list) else ():
+        if isinstance(element, dict):
+            item = by_name.get(str(element.get("name", ""))) or by_name.get("")
+            if item is not None:
+                results.setdefault(place_of(item), []).append(element)
+
+
+def find_missing(remote: Sequence[Item], results: Mapping[Place, Results]) -> list[Item]:
+    """Give the remote items that have no answer; a view may have none, for it is only answered when something fits."""
+    return [item for item in remote if item.kind != "views" and place_of(item) not in results]
+
+
+def join(request: DeliveryRequest, items: Sequence[Item], results: Mapping[Place, Results]) -> JsonObject:
+    """Give the `execute` and `prefetch` members of the answer: every requested item, in the order of the request."""
+    joined: JsonObject = {}
+    for part, asked in (("execute", request.execute), ("prefetch", request.prefetch)):
+        if asked is not None:
+            joined[part] = _join_part(asked, [item for item in items if item.part == part], results)
+    return joined
+
+
+def _join_part(
+    asked: ExecuteRequest | PrefetchRequest, items: Sequence[Item], results: Mapping[Place, Results]
+) -> JsonObject:
+    answered: JsonObject = {}
+    if asked.mboxes is not None:
+        answered["mboxes"] = []
+    if isinstance(asked, PrefetchRequest) and asked.views is not None:
+        answered["views"] = []
+    for item in items:
+        found = results.get(place_of(item))
+        if item.kind == "pageLoad":
+            answered["pageLoad"] = found[0] if found else {"options": []}
+        else:
+            answered[item.kind] += found if found is not None else _default_content(item)
+    return answered
+
+
+def _default_content(item: Item) -> Results:
+    """Give the answer of an item that nobody decided: it names the mbox and has no options (gw:F5)."""
+    if item.kind == "views":
+        return []
+    return [{"name": item.name} | ({} if item.index is None else {"index": item.index})]

@@ -1,0 +1,251 @@
+"""The decisioning artifact (spec on-device-decisioning §3, §4): payload in, immutable `Artifact` of closures out.
+
+Everything that does not depend on the request is done here, once: conditions become closures, options are split into
+what `execute` and `prefetch` may show, response tokens that come from a rule's `meta` are laid out (§11).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from gateway.delivery.conditions import Condition, ConditionTooLarge, UnknownOperator, compile_condition
+from gateway.delivery.model import JsonObject
+from gateway.errors import ArtifactUnsupported
+
+SUPPORTED_MAJOR = "1"
+DEFAULT_GLOBAL_MBOX = "target-global-mbox"
+DECIDED_ON_DEVICE = {"activity.decisioningMethod": "on-device"}
+META_TOKENS = tuple(
+    f"{thing}.{member}"
+    for thing, members in {
+        "activity": ("id", "name", "type"),
+        "experience": ("id", "name"),
+        "location": ("id", "name", "type"),
+        "offer": ("id", "name"),
+        "option": ("id", "name"),
+    }.items()
+    for member in members
+)
+GEO_TOKENS = {
+    "geo.city": "city",
+    "geo.country": "country",
+    "geo.state": "region",
+    "geo.latitude": "latitude",
+    "geo.longitude": "longitude",
+}
+_BIN_HEAD = 40
+_BIN_VERSION = 1
+
+
+class Shown(Struct, frozen=True):
+    """What one mode shows of a satisfied rule: members of the result, options with the response tokens from `meta`."""
+
+    members: JsonObject
+    options: list[JsonObject] | None
+    with_macros: bool
+
+
+class Rule(Struct, frozen=True):
+    """One experience of one activity at one location, ready to be tested."""
+
+    key: str
+    activity_id: int
+    name: str
+    properties: frozenset[str] | None
+    test: Condition
+    condition: Any
+    meta: JsonObject
+    event_tokens: tuple[str, ...]
+    response_tokens: JsonObject
+    execute: Shown
+    prefetch: Shown
+
+
+class Artifact(Struct, frozen=True):
+    """Every rule of one client and environment, by mbox and by view; `faults` says what could not be compiled."""
+
+    version: str
+    meta: JsonObject
+    global_mbox: str
+    geo_targeting: bool
+    geo_tokens: tuple[tuple[str, str], ...]
+    remote_mboxes: tuple[str, ...]
+    remote_views: tuple[str, ...]
+    local_mboxes: frozenset[str]
+    local_views: frozenset[str]
+    mboxes: Mapping[str, Sequence[Rule]]
+    views: Mapping[str, Sequence[Rule]]
+    faults: tuple[str, ...]
+    payload: JsonObject
+
+
+class _RuleWire(Struct, rename="camel"):
+    """A rule as it stands in the file."""
+
+    rule_key: str
+    condition: Any
+    consequence: JsonObject
+    meta: JsonObject
+    activity_id: int | None = None
+    property_tokens: list[str] | None = None
+
+
+class _RulesWire(Struct):
+    """The two maps of rules."""
+
+    mboxes: dict[str, list[_RuleWire]] = {}
+    views: dict[str, list[_RuleWire]] = {}
+
+
+class _ArtifactWire(Struct, rename="camel"):
+    """The members of the file that we read."""
+
+    version: str
+    rules: _RulesWire
+    meta: JsonObject = {}
+    global_mbox: str | None = None
+    geo_targeting_enabled: bool | None = None
+    response_tokens: list[str] | None = None
+    remote_mboxes: list[str] | None = None
+    local_mboxes: list[str] | None = None
+    remote_views: list[str] | None = None
+    local_views: list[str] | None = None
+
+
+def read_artifact(raw: bytes, *, organization_id: str = "", binary: bool = False) -> Artifact:
+    """Give the artifact in `raw`: JSON text, or with `binary` the scrambled form of §3.
+
+    Raises ArtifactUnsupported that says what is wrong with it.
+    """
+    text = unscramble(raw, organization_id) if binary else raw
+    try:
+        payload = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        what = "unable to read artifact JSON"
+        raise ArtifactUnsupported(f"{what}: {error}") from error
+    return load_artifact(payload)
+
+
+def unscramble(raw: bytes, organization_id: str) -> bytes:
+    """Undo the XOR scrambling of `rules.bin` (§3) with the organization's id, `@AdobeOrg` included."""
+    if not raw[5:8].isdigit() or int(raw[5:8]) != _BIN_VERSION or len(raw) < _BIN_HEAD:
+        raise ArtifactUnsupported("invalid artifact: the header of rules.bin does not name version 001")
+    key = organization_id.encode() + raw[8:_BIN_HEAD]
+    body = raw[_BIN_HEAD:]
+    stream = key * (len(body) // len(key) + 1)
+    plain = int.from_bytes(body, "big") ^ int.from_bytes(stream[: len(body)], "big")
+    return plain.to_bytes(len(body), "big")
+
+
+def load_artifact(payload: Any) -> Artifact:
+    """Give the artifact of a decoded file, compiled. Raises ArtifactUnsupported with the reason."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("rules"), dict):
+        raise ArtifactUnsupported("this is not a decisioning artifact: it has no rules")
+    version = str(payload.get("version"))
+    if version.split(".", maxsplit=1)[0] != SUPPORTED_MAJOR:
+        raise ArtifactUnsupported(f"artifact version {version[:20]} is not supported, only {SUPPORTED_MAJOR}.x.x is")
+    try:
+        wire = msgspec.convert(payload, _ArtifactWire)
+    except msgspec.ValidationError as error:
+        raise ArtifactUnsupported(f"this is not a decisioning artifact: {error}") from error
+    faults: list[str] = []
+    tokens = frozenset(wire.response_tokens or ())
+    return Artifact(
+        version=wire.version,
+        meta=wire.meta,
+        global_mbox=wire.global_mbox or DEFAULT_GLOBAL_MBOX,
+        geo_targeting=bool(wire.geo_targeting_enabled),
+        geo_tokens=tuple((token, name) for token, name in GEO_TOKENS.items() if token in tokens),
+        remote_mboxes=tuple(wire.remote_mboxes or ()),
+        remote_views=tuple(wire.remote_views or ()),
+        local_mboxes=frozenset(wire.local_mboxes or ()),
+        local_views=frozenset(wire.local_views or ()),
+        mboxes={name: _load_rules(rules, tokens, faults, "mbox") for name, rules in wire.rules.mboxes.items()},
+        views={name: _load_rules(rules, tokens, faults, "view") for name, rules in wire.rules.views.items()},
+        faults=tuple(faults),
+        payload=payload,
+    )
+
+
+def _load_rules(rules: list[_RuleWire], tokens: frozenset[str], faults: list[str], location: str) -> tuple[Rule, ...]:
+    return tuple(_load_rule(rule, tokens, faults, location) for rule in rules)
+
+
+def _load_rule(wire: _RuleWire, tokens: frozenset[str], faults: list[str], location: str) -> Rule:
+    consequence = wire.consequence
+    options = [option for option in consequence.get("options") or [] if isinstance(option, dict)]
+    metrics = [metric for metric in consequence.get("metrics") or [] if isinstance(metric, dict)]
+    members = {name: value for name, value in consequence.items() if name not in ("options", "metrics")}
+    clicks = [metric for metric in metrics if metric.get("type") == "click"]
+    keep_metrics = location == "view" and "metrics" in consequence
+    activity_id = wire.meta.get("activity.id", wire.activity_id)
+    listed = {name: wire.meta[name] for name in META_TOKENS if name in tokens and name in wire.meta} | DECIDED_ON_DEVICE
+    execute, prefetch = (
+        (_execute_options(options), _prefetch_options(options, metrics)) if "options" in consequence else (None, None)
+    )
+    return Rule(
+        key=wire.rule_key,
+        activity_id=activity_id if isinstance(activity_id, int) else 0,
+        name=str(consequence.get("name", "")),
+        properties=frozenset(wire.property_tokens) if wire.property_tokens else None,
+        test=_compile(wire, faults),
+        condition=wire.condition,
+        meta=wire.meta,
+        event_tokens=tuple(option["eventToken"] for option in options if option.get("eventToken")),
+        response_tokens=listed,
+        execute=_make_shown(members | ({"metrics": clicks} if clicks else {}), execute, listed),
+        prefetch=_make_shown(members | ({"metrics": metrics} if keep_metrics else {}), prefetch, listed),
+    )
+
+
+def _compile(wire: _RuleWire, faults: list[str]) -> Condition:
+    try:
+        return compile_condition(wire.condition)
+    except UnknownOperator as error:
+        faults.append(f"rule {wire.rule_key}: {error}")
+        return _never
+    except ConditionTooLarge as error:
+        raise ArtifactUnsupported(f"rule {wire.rule_key}: {error}") from error
+
+
+def _never(_scope: object) -> bool:
+    return False
+
+
+def is_blank(option: JsonObject) -> bool:
+    """Whether this option means default content: neither type nor content (delivery-api §7.3)."""
+    return option.get("type") is None and option.get("content") is None
+
+
+def _execute_options(options: list[JsonObject]) -> list[JsonObject]:
+    kept = (option for option in options if not is_blank(option))
+    return [{name: value for name, value in option.items() if name != "eventToken"} for option in kept]
+
+
+def _prefetch_options(options: list[JsonObject], metrics: list[JsonObject]) -> list[JsonObject]:
+    return [_add_event_token(option, metrics[at] if at < len(metrics) else {}) for at, option in enumerate(options)]
+
+
+def _add_event_token(option: JsonObject, metric: JsonObject) -> JsonObject:
+    if option.get("eventToken") or metric.get("type") != "display" or not metric.get("eventToken"):
+        return option
+    return option | {"eventToken": metric["eventToken"]}
+
+
+def _make_shown(members: JsonObject, options: list[JsonObject] | None, tokens: JsonObject) -> Shown:
+    with_macros = any("${" in text for option in options or () for text in macro_texts(option))
+    dressed = None if options is None else [option | {"responseTokens": tokens} for option in options]
+    return Shown(members=members, options=dressed, with_macros=with_macros)
+
+
+def macro_texts(option: JsonObject) -> list[str]:
+    """Give the texts of an option in which macros are filled in (§11): html content, and the contents of actions."""
+    content = option.get("content")
+    if option.get("type") == "html" and isinstance(content, str):
+        return [content]
+    if option.get("type") == "actions" and isinstance(content, list):
+        texts = (action.get("content") for action in content if isinstance(action, dict))
+        return [text for text in texts if isinstance(text, str)]
+    return []

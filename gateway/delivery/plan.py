@@ -1,0 +1,139 @@
+"""Which items of a request are decided here and which go to Target (spec get-offers §15, on-device §5; gw:F1).
+
+An item is one mbox, one view or one page load. `split` sorts the items of a request into local and remote ones;
+`join` (in `answer.py`) puts the results of both back into the order of the request.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from gateway.delivery.artifact import Artifact
+from gateway.delivery.model import DeliveryRequest, ExecuteRequest, JsonObject, PrefetchRequest, RequestDetails
+
+Part = Literal["execute", "prefetch"]
+Kind = Literal["mboxes", "views", "pageLoad"]
+Method = Literal["hybrid", "on-device", "server-side"]
+
+
+class Item(Struct, frozen=True):
+    """One thing to decide: its place in the request, what is checked of it, and all that the caller said."""
+
+    part: Part
+    kind: Kind
+    position: int
+    name: str
+    details: RequestDetails
+    raw: JsonObject
+
+    @property
+    def index(self) -> int | None:
+        """The caller's own number of this mbox."""
+        index = self.raw.get("index")
+        return None if index is None else int(index)
+
+
+class Needs(Struct, frozen=True):
+    """What only Target can decide, by name (on-device §5)."""
+
+    mboxes: tuple[str, ...]
+    views: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        """Whether Target is needed at all."""
+        return bool(self.mboxes or self.views)
+
+
+class Plan(Struct, frozen=True):
+    """Who decides what; `ask_target` is also true when only notifications or telemetry have to be passed on."""
+
+    local: Sequence[Item]
+    remote: Sequence[Item]
+    needs: Needs
+    ask_target: bool
+    undecided: bool = False  # on-device only: Target would have a say, but is not asked
+
+
+class Policy(Struct, frozen=True):
+    """How a client is decided for."""
+
+    method: Method = "hybrid"
+    all_or_nothing: bool = False
+
+
+NO_NEEDS = Needs((), ())
+
+
+def list_items(request: DeliveryRequest, body: JsonObject) -> list[Item]:
+    """Give every item in the order of evaluation: execute before prefetch; mboxes, views, then the page load (§10)."""
+    items: list[Item] = []
+    if request.execute is not None:
+        _add_mboxes(items, "execute", request.execute, body["execute"])
+        _add_page_load(items, "execute", request.execute, body["execute"])
+    if request.prefetch is not None:
+        raw = body["prefetch"]
+        _add_mboxes(items, "prefetch", request.prefetch, raw)
+        for at, view in enumerate(request.prefetch.views or ()):
+            items.append(Item("prefetch", "views", at, view.name or "", view, raw["views"][at]))
+        _add_page_load(items, "prefetch", request.prefetch, raw)
+    return items
+
+
+def _add_mboxes(items: list[Item], part: Part, asked: ExecuteRequest | PrefetchRequest, raw: Any) -> None:
+    for at, mbox in enumerate(asked.mboxes or ()):
+        items.append(Item(part, "mboxes", at, mbox.name, mbox, raw["mboxes"][at]))
+
+
+def _add_page_load(items: list[Item], part: Part, asked: ExecuteRequest | PrefetchRequest, raw: Any) -> None:
+    if asked.page_load is not None:
+        items.append(Item(part, "pageLoad", 0, "", asked.page_load, raw["pageLoad"]))
+
+
+def find_needs(artifact: Artifact, request: DeliveryRequest, items: Sequence[Item]) -> Needs:
+    """Give the names that need Target, in the order of on-device §5."""
+    mboxes = dict.fromkeys(item.name for item in items if item.kind == "mboxes" and item.part == "prefetch")
+    mboxes |= dict.fromkeys(item.name for item in items if item.kind == "mboxes" and item.part == "execute")
+    if any(item.kind == "pageLoad" for item in items):
+        mboxes[artifact.global_mbox] = None
+    return Needs(_remote_of(mboxes, artifact.remote_mboxes, artifact.local_mboxes), _views_of(artifact, request, items))
+
+
+def _views_of(artifact: Artifact, request: DeliveryRequest, items: Sequence[Item]) -> tuple[str, ...]:
+    views = dict.fromkeys(item.name for item in items if item.kind == "views" and item.name)
+    if not views:
+        has_list = request.prefetch is not None and request.prefetch.views is not None
+        return artifact.remote_views if has_list else ()
+    return _remote_of(views, artifact.remote_views, artifact.local_views)
+
+
+def _remote_of(asked: dict[str, None], remote: tuple[str, ...], local: frozenset[str]) -> tuple[str, ...]:
+    named = [name for name in remote if name in asked]
+    unknown = [name for name in asked if name not in local]
+    return tuple(dict.fromkeys(named + unknown)) if named or unknown else ()
+
+
+def split(request: DeliveryRequest, items: Sequence[Item], artifact: Artifact | None, policy: Policy) -> Plan:
+    """Give the plan of a request: previews go to Target whole (delivery-api §11), the rest by the client's policy."""
+    passing = bool(request.notifications) or (request.telemetry is not None and bool(request.telemetry.entries))
+    preview = request.qa_mode is not None or request.preview is not None
+    needs = find_needs(artifact, request, items) if artifact is not None else NO_NEEDS
+    if preview or policy.method == "server-side" or (artifact is None and policy.method == "hybrid"):
+        return Plan((), items, needs, ask_target=bool(items) or passing)
+    if policy.method == "on-device" or artifact is None:
+        return Plan(items, (), needs, ask_target=passing, undecided=bool(needs) or artifact is None)
+    if not needs:
+        return Plan(items, (), needs, ask_target=passing)
+    if policy.all_or_nothing:
+        return Plan((), items, needs, ask_target=True)
+    local: list[Item] = []
+    remote: list[Item] = []
+    for item in items:
+        (remote if _is_remote(item, artifact, needs) else local).append(item)
+    return Plan(local, remote, needs, ask_target=bool(remote) or passing)
+
+
+def _is_remote(item: Item, artifact: Artifact, needs: Needs) -> bool:
+    if item.kind == "views":
+        return item.name in needs.views if item.name else bool(artifact.remote_views)
+    return (item.name if item.kind == "mboxes" else artifact.global_mbox) in needs.mboxes

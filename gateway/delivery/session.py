@@ -1,0 +1,85 @@
+"""Who the visitor is (gw:S2, S3, S10; spec get-offers §6, §9, §15 point 1), before any part of a request is decided."""
+
+from msgspec import Struct
+
+from gateway.delivery.allocation import bucketing_id
+from gateway.delivery.cookies import cluster_of, cluster_of_edge_host, restore_device_id, shield_device_id
+from gateway.delivery.model import JsonObject
+
+LONGEST_ID = 128
+
+
+class Visitor(Struct, frozen=True):
+    """One visitor of one request: the ids to decide and forward with, and the edge that knows them."""
+
+    id: JsonObject
+    session_id: str
+    location_hint: str = ""
+
+    @property
+    def tnt_id(self) -> str:
+        """The device id with its suffix, or "" when there is none yet."""
+        tnt_id = self.id.get("tntId")
+        return tnt_id if isinstance(tnt_id, str) else ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether an id to decide by came with the request; a customer id is none (on-device §6.1, BUG line)."""
+        return bool(self.id.get("tntId") or self.id.get("marketingCloudVisitorId") or self.id.get("thirdPartyId"))
+
+    @property
+    def cluster(self) -> str:
+        """The edge cluster to ask: the device id's own, else the session's location hint."""
+        return cluster_of(self.tnt_id) or self.location_hint
+
+    @property
+    def bucketing(self) -> str:
+        """The id that allocation is computed from (on-device §8); "" when there is none."""
+        return bucketing_id(self.id.get("marketingCloudVisitorId"), self.id.get("tntId"), self.id.get("thirdPartyId"))
+
+
+def read_visitor(raw: JsonObject | None, session_id: str, device_id: str) -> Visitor:
+    """Give the visitor as the caller names them: ids in the body win over the `device_id` of the cookie (gw:S3)."""
+    identity = {name: value for name, value in (raw or {}).items() if value is not None and value != ""}
+    if isinstance(identity.get("tntId"), str):
+        identity["tntId"] = restore_device_id(identity["tntId"])
+    elif device_id:
+        identity["tntId"] = restore_device_id(device_id)
+    return Visitor(identity, session_id)
+
+
+def mint_device_id(new_id: str, cluster: str) -> str:
+    """Give a device id for a visitor who has none, with the suffix of the edge where one is known."""
+    return f"{new_id}.{cluster}_0" if cluster else new_id
+
+
+def adopt_device(visitor: Visitor, device_id: str, location_hint: str) -> Visitor:
+    """Give the visitor with what the session record knows; a device id the caller sent is kept."""
+    identity = visitor.id if visitor.tnt_id or not device_id else visitor.id | {"tntId": device_id}
+    return Visitor(identity, visitor.session_id, location_hint or visitor.location_hint)
+
+
+def read_answered(identity: object, edge_host: object) -> tuple[str, str]:
+    """Give device id and edge cluster of an answer; "" for what it does not say or what is no id."""
+    tnt_id = identity.get("tntId") if isinstance(identity, dict) else None
+    device_id = tnt_id if isinstance(tnt_id, str) and len(tnt_id) <= LONGEST_ID else ""
+    host = edge_host if isinstance(edge_host, str) else ""
+    return device_id, cluster_of(device_id) or cluster_of_edge_host(host)
+
+
+def merge_answered_id(visitor: Visitor, answered: object) -> JsonObject:
+    """Give the ids of the response: ours, and what Target added or moved (gw:S2, delivery-api §9.2)."""
+    device_id, _ = read_answered(answered, None)
+    others = (
+        {name: value for name, value in answered.items() if value is not None} if isinstance(answered, dict) else {}
+    )
+    others.pop("tntId", None)
+    return visitor.id | others | ({"tntId": device_id} if device_id else {})
+
+
+def shield_id(identity: JsonObject, *, keep_clients: bool) -> JsonObject:
+    """Give the ids as an HTTP caller may see them: with `keep_clients` no SDK finds an edge in them (gw:S10)."""
+    tnt_id = identity.get("tntId")
+    if not keep_clients or not isinstance(tnt_id, str):
+        return identity
+    return identity | {"tntId": shield_device_id(tnt_id)}

@@ -1,0 +1,175 @@
+"""Decoded body in, checked `DeliveryRequest` out, or the first failure in the order of spec delivery-api §17.
+
+The whole request is checked in one pass of a compiled decoder. Only when that fails are the parts looked at one by
+one, in the specification's order, so that the message names the exact member.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from gateway.delivery import model
+from gateway.delivery.model import DeliveryRequest, JsonObject, MboxRequest, Notification, RequestDetails
+from gateway.errors import InvalidBody
+
+CHANNELS = ("web", "mobile")
+RESERVED_PARAMETERS = frozenset({"orderId", "orderTotal", "productPurchasedId"})
+MOST_MBOXES = 50
+
+
+class Leniency(Struct, frozen=True):
+    """How invalid items and unknown channels are met: refused, or repaired as Adobe's SDKs do (§17 points 3, 5, 6)."""
+
+    invalid_items: Literal["refuse", "drop"] = "refuse"
+    unknown_channel: Literal["web", "refuse"] = "web"
+
+
+def check_request(body: JsonObject, leniency: Leniency) -> DeliveryRequest:
+    """Give the typed request of `body`, which is repaired in place where `leniency` says so.
+
+    Raises InvalidBody with the path of the first member at fault (`$.execute.mboxes[3].name`).
+    """
+    _check_context(body, leniency)
+    if leniency.invalid_items == "drop":
+        _drop_invalid_items(body)
+    try:
+        request = msgspec.convert(body, DeliveryRequest)
+    except msgspec.ValidationError as error:
+        _explain(body)
+        raise _blame(error, "$") from error  # the parts are fine: the top level is not
+    for part, items in _items_of(request):
+        for index, item in enumerate(items):
+            if item.parameters is not None:
+                _check_parameters(item, f"$.{part}[{index}]" if part.endswith("s") else f"$.{part}")
+    return request
+
+
+def _check_context(body: JsonObject, leniency: Leniency) -> None:
+    context = body.get("context")
+    if not isinstance(context, dict):
+        what = "is required" if context is None else "must be an object"
+        raise InvalidBody(f'Invalid request: context {what}, for example {{"channel": "web"}}', path="$.context")
+    if context.get("channel") not in CHANNELS:
+        if leniency.unknown_channel == "refuse":
+            raise InvalidBody("Invalid request: channel must be web or mobile", path="$.context.channel")
+        context["channel"] = "web"
+
+
+def _items_of(request: DeliveryRequest) -> list[tuple[str, list[Any]]]:
+    parts: list[tuple[str, list[Any]]] = []
+    if request.execute is not None:
+        parts = [
+            ("execute.mboxes", request.execute.mboxes or []),
+            ("execute.pageLoad", _one(request.execute.page_load)),
+        ]
+    if request.prefetch is not None:
+        prefetch = request.prefetch
+        parts += [("prefetch.mboxes", prefetch.mboxes or []), ("prefetch.pageLoad", _one(prefetch.page_load))]
+        parts.append(("prefetch.views", prefetch.views or []))
+    return parts
+
+
+def _one(item: RequestDetails | None) -> list[RequestDetails]:
+    return [] if item is None else [item]
+
+
+def _check_parameters(item: RequestDetails, path: str) -> None:
+    names = item.parameters or {}
+    if RESERVED_PARAMETERS.isdisjoint(names) and not any(name.startswith("profile.") for name in names):
+        return
+    name = next(name for name in names if name in RESERVED_PARAMETERS or name.startswith("profile."))
+    where = "profileParameters" if name.startswith("profile.") else "order"
+    raise InvalidBody(f"Invalid request: this name is reserved, use {where}", path=f"{path}.parameters.{name[:128]}")
+
+
+def _drop_invalid_items(body: JsonObject) -> None:
+    for part, kind, item_type in (
+        ("execute", "mboxes", MboxRequest),
+        ("prefetch", "mboxes", MboxRequest),
+        ("", "notifications", Notification),
+    ):
+        holder = body.get(part) if part else body
+        items = holder.get(kind) if isinstance(holder, dict) else None
+        if isinstance(items, list) and isinstance(holder, dict):
+            holder[kind] = [item for item in items if _is_valid(item, item_type)]
+
+
+def _is_valid(item: Any, item_type: type) -> bool:
+    try:
+        msgspec.convert(item, item_type)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _explain(body: JsonObject) -> None:
+    """Raise for the first part that is wrong, in the order of §17."""
+    for name, look in _ORDER:
+        if body.get(name) is not None:
+            look(body[name], f"$.{name}")
+
+
+def _look(kind: Any) -> Callable[[Any, str], None]:
+    def check(value: Any, path: str) -> None:
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise _blame(error, path) from error
+
+    return check
+
+
+def _look_at_parts(fields: dict[str, Callable[[Any, str], None]]) -> Callable[[Any, str], None]:
+    def check(value: Any, path: str) -> None:
+        _look(JsonObject)(value, path)
+        for name, look in fields.items():
+            if value.get(name) is not None:
+                look(value[name], f"{path}.{name}")
+
+    return check
+
+
+def _look_at_each(item_type: Any, most: int | None = None) -> Callable[[Any, str], None]:
+    def check(value: Any, path: str) -> None:
+        _look(list[Any])(value, path)
+        if most is not None and len(value) > most:
+            raise InvalidBody(f"Invalid request: size must be between 0 and {most}", path=path)
+        for index, item in enumerate(value):
+            _look(item_type)(item, f"{path}[{index}]")
+
+    return check
+
+
+def _blame(error: msgspec.ValidationError, path: str) -> InvalidBody:
+    what, _, where = str(error).partition(" - at `")
+    inner = where.rstrip("`")
+    if inner.startswith("key` in `"):
+        inner = inner.removeprefix("key` in `")
+        what += " as the name of a member"
+    what = what[:1].lower() + what[1:].replace("`", "")
+    return InvalidBody(f"Invalid request: {what}", path=path + inner.removeprefix("$"))
+
+
+_MBOXES = _look_at_each(MboxRequest, MOST_MBOXES)
+_ID = {"customerIds": _look_at_each(model.CustomerId)}
+_ORDER: tuple[tuple[str, Callable[[Any, str], None]], ...] = (
+    ("id", _look_at_parts(_ID)),
+    ("id", _look(model.VisitorId)),
+    ("execute", _look_at_parts({"mboxes": _MBOXES, "pageLoad": _look(RequestDetails)})),
+    ("execute", _look(model.ExecuteRequest)),
+    (
+        "prefetch",
+        _look_at_parts(
+            {"mboxes": _MBOXES, "pageLoad": _look(RequestDetails), "views": _look_at_each(model.ViewRequest, 200)}
+        ),
+    ),
+    ("prefetch", _look(model.PrefetchRequest)),
+    ("notifications", _look_at_each(Notification)),
+    ("context", _look(model.Context)),
+    ("property", _look(model.Property)),
+    ("trace", _look(model.Trace)),
+    ("experienceCloud", _look(model.ExperienceCloud)),
+    ("telemetry", _look(model.Telemetry)),
+)

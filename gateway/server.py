@@ -1,0 +1,91 @@
+"""Listeners, signals, drain: from open services to a clean exit (gw:Q1, Q5)."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from msgspec import Struct
+
+from gateway.config import Settings
+from gateway.errors import ConfigError
+from gateway.services import Services, open_services
+from gateway.telemetry import get_log
+from gateway.web.routes import make_admin_app, make_public_app
+
+_KEEPALIVE_S = 75
+_BACKLOG = 1024
+
+
+class Running(Struct, frozen=True):
+    """A gateway that listens: the addresses it is bound to, as `http://host:port`."""
+
+    services: Services
+    public: str
+    admin: str
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Give host and port of `host:port`; raises ConfigError when it is neither."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"`{text}` is not host:port, for example 127.0.0.1:8080 (port 0 takes any free one)")
+    return host.strip("[]"), int(port)
+
+
+@asynccontextmanager
+async def run_gateway(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Running]:
+    """Give a listening gateway; on leaving, it finishes what is under way and closes everything."""
+    async with open_services(settings, environ) as services:
+        drain_s = settings.web.drain_ms / 1000
+        public = web.AppRunner(
+            make_public_app(services), access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=drain_s
+        )
+        admin = web.AppRunner(make_admin_app(services), access_log=None, shutdown_timeout=1.0)
+        try:
+            public_address = await _listen(public, settings.web.listen)
+            admin_address = await _listen(admin, settings.web.admin_listen)
+            get_log().info("server.started", public=public_address, admin=admin_address)
+            yield Running(services, public_address, admin_address)
+        finally:
+            services.draining = True
+            await public.cleanup()
+            await admin.cleanup()
+            get_log().info("server.stopped")
+
+
+async def _listen(runner: web.AppRunner, address: str) -> str:
+    host, port = split_address(address)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
+    try:
+        await site.start()
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {address}: {error.strerror}; is another gateway running?") from error
+    bound = runner.addresses[0]
+    return f"http://{bound[0]}:{bound[1]}"
+
+
+async def serve(settings: Settings, started: Callable[[Running], None] | None = None) -> None:
+    """Run until SIGTERM or SIGINT, then drain; SIGHUP looks at every artifact at once."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    async with run_gateway(settings) as running:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        refreshing: set[asyncio.Task[bool]] = set()
+
+        def refresh() -> None:
+            for tenant in running.services.tenants.values():
+                refreshing.add(task := asyncio.create_task(tenant.feed.refresh()))
+                task.add_done_callback(refreshing.discard)
+
+        with contextlib.suppress(AttributeError):  # a platform without SIGHUP
+            loop.add_signal_handler(signal.SIGHUP, refresh)
+        if started is not None:
+            started(running)
+        await stop.wait()
+        get_log().info("server.draining", under_way=running.services.under_way)

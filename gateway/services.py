@@ -1,0 +1,215 @@
+"""The one record handlers use: opens everything in order, closes it in the opposite order."""
+
+import asyncio
+import os
+import secrets
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from gateway import __version__
+from gateway.config import Settings
+from gateway.delivery.cookies import cluster_of
+from gateway.errors import ConfigError, StoreError
+from gateway.store.connection import Store
+from gateway.store.embedded import EmbeddedServer
+from gateway.store.keys import Keys
+from gateway.store.notifications import NotificationStream
+from gateway.store.safety import inspect
+from gateway.store.sessions import Sessions
+from gateway.telemetry import AccessLog, Metrics, get_log
+from gateway.tenants import Tenant
+from gateway.upstream.artifact_feed import ArtifactFeed
+from gateway.upstream.fanout import Fanout
+from gateway.upstream.geo import GeoLookup
+from gateway.upstream.outbox import Message, Outbox
+from gateway.upstream.target import Call, make_headers, make_url
+
+_SECRET_BYTES = 32
+
+
+class Services(Struct):
+    """Everything a handler may need."""
+
+    settings: Settings
+    tenants: dict[str, Tenant]
+    store: Store
+    sessions: Sessions
+    fanout: Fanout
+    outbox: Outbox
+    metrics: Metrics
+    access_log: AccessLog
+    draining: bool = False
+    under_way: int = 0
+
+    def is_ready(self) -> bool:
+        """Whether requests can be answered: not draining, and every on-device client has its artifact (gw:Q1)."""
+        waiting = (t for t in self.tenants.values() if t.client.method == "on-device" and t.feed.artifact is None)
+        return not self.draining and next(waiting, None) is None
+
+
+def new_id() -> str:
+    """Give a random UUID (version 4) as 32 hexadecimal digits without dashes (get-offers §5)."""
+    number = int.from_bytes(os.urandom(16), "big")
+    return f"{number & ~(0xF000 << 64) & ~(0xC000 << 48) | 0x4000 << 64 | 0x8000 << 48:032x}"
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Services]:
+    """Give the open services; raises ConfigError or StoreError when they cannot be opened.
+
+    A Redis that cannot be reached and an artifact that cannot be loaded are no errors: both are tried again.
+    """
+    async with AsyncExitStack() as stack:
+        url, secret = _find_redis(settings, environ, stack)
+        redis = settings.redis
+        store = await Store.connect(
+            url,
+            timeout_ms=redis.timeout_ms,
+            connect_timeout_ms=redis.connect_timeout_ms,
+            max_waiting=redis.max_waiting,
+        )
+        stack.push_async_callback(store.close)
+        fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
+        metrics = Metrics()
+        tenants = await _open_tenants(settings, metrics, stack)
+        services = Services(
+            settings=settings,
+            tenants=tenants,
+            store=store,
+            sessions=Sessions(store, Keys(secret)),
+            fanout=fanout,
+            outbox=_open_outbox(settings, store, fanout, tenants, stack),
+            metrics=metrics,
+            access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
+        )
+        stack.callback(services.access_log.flush)
+        _watch(services)
+        await _warn_of_unsafe_store(store)
+        yield services
+
+
+def _find_redis(settings: Settings, environ: Mapping[str, str], stack: AsyncExitStack) -> tuple[str, bytes]:
+    redis = settings.redis
+    url = environ.get(redis.url_env, "")
+    secret = environ.get(redis.key_secret_env, "").encode()
+    if url:
+        if not secret:
+            raise ConfigError(
+                f"{redis.url_env} names a Redis, but {redis.key_secret_env} is empty: set it to a long random text, "
+                "the same for every gateway of this Redis"
+            )
+        return url, secret
+    data_dir = Path(redis.data_dir)
+    server = EmbeddedServer(data_dir, redis.server)
+    url = server.start()
+    stack.callback(server.stop)
+    get_log().info("store.started", kind="private server", data_dir=str(data_dir))
+    return url, secret or _keep_secret(data_dir / "key-secret")
+
+
+def _keep_secret(path: Path) -> bytes:
+    """Give the secret of a private server's folder, made at first start."""
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
+    secret = secrets.token_hex(_SECRET_BYTES).encode()
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(secret)
+    return secret
+
+
+async def _open_tenants(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> dict[str, Tenant]:
+    session = await stack.enter_async_context(aiohttp_session())
+    geo = GeoLookup(settings.artifact)
+    stack.push_async_callback(geo.close)
+    tenants: dict[str, Tenant] = {}
+    for code, client in settings.client.items():
+        feed = ArtifactFeed(code, client, settings.artifact, session, _reporter(code, metrics))
+        tenants[code] = Tenant(code, client, feed, geo, new_id)
+        if client.method != "server-side":
+            await feed.refresh()
+            task = asyncio.create_task(feed.run(), name=f"artifact.poll.{code}")
+            stack.push_async_callback(_end, task)
+    return tenants
+
+
+def _open_outbox(
+    settings: Settings, store: Store, fanout: Fanout, tenants: Mapping[str, Tenant], stack: AsyncExitStack
+) -> Outbox:
+    stream = NotificationStream(store, new_id(), settings.outbox.max_length)
+
+    def address(message: Message, deadline: float) -> Call:
+        organization = tenants[message.client].client.organization_id
+        identity = message.body.get("id") or {}
+        cluster = cluster_of(str(identity.get("tntId", "")))
+        query = {"imsOrgId": organization, "sessionId": message.session_id}
+        url = make_url(settings.upstream.target, message.client, cluster, query)
+        body = msgspec.json.encode(message.body | {"requestId": new_id()})
+        return Call(url, body, make_headers(new_id(), __version__), deadline)
+
+    outbox = Outbox(settings.outbox, stream, fanout, address, time.time)
+    if settings.outbox.enabled:
+        task = asyncio.create_task(outbox.run(), name="outbox.send")
+        stack.push_async_callback(_end, task)
+    return outbox
+
+
+def aiohttp_session() -> aiohttp.ClientSession:
+    """Give the client session for artifacts."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _reporter(code: str, metrics: Metrics) -> Any:
+    def report(event: str, detail: str) -> None:
+        metrics.count_event(event)
+        log = get_log()
+        (log.info if event == "artifact.swapped" else log.warning)(event, client=code, detail=detail)
+
+    return report
+
+
+def _watch(services: Services) -> None:
+    store, fanout = services.store, services.fanout
+    services.metrics.watch(
+        lambda: {
+            "store_connected": float(store.connected),
+            "upstream_under_way": float(fanout.under_way),
+            "requests_under_way": float(services.under_way),
+        },
+        kind="gauge",
+    )
+    services.metrics.watch(
+        lambda: {
+            "store_sent": store.counts.sent,
+            "store_failed": store.counts.failed,
+            "store_timed_out": store.counts.timed_out,
+            "store_dropped": store.counts.dropped,
+            "store_reconnected": store.counts.reconnected,
+            "upstream_calls": fanout.calls,
+            "outbox_put": services.outbox.counts.put,
+            "outbox_sent": services.outbox.counts.sent,
+            "outbox_failed": services.outbox.counts.failed,
+            "outbox_dropped": services.outbox.counts.dropped,
+        },
+        kind="counter",
+    )
+
+
+async def _warn_of_unsafe_store(store: Store) -> None:
+    try:
+        for warning in await inspect(store):
+            get_log().warning("store.found_unsafe", detail=warning)
+    except StoreError as error:
+        get_log().warning("store.not_inspected", detail=str(error))

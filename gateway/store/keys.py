@@ -1,0 +1,33 @@
+"""Every key name and every time to live. A key holds no raw id of a visitor, session or customer (gw:S6).
+
+All keys of one session share the hash tag `{<client>:<hash>}`, so that a script may take several of them in a cluster.
+"""
+
+import hashlib
+
+from gateway.errors import ConfigError
+
+SESSION_LIFE_S = 1860
+"""Sliding life of a session's record, and life of a location hint (gw:S1)."""
+
+
+class Keys:
+    """Key names, made with a secret: without it nobody can tell whether a known id has a key."""
+
+    def __init__(self, secret: bytes) -> None:
+        """Take the secret all gateways of one Redis share; raises ConfigError when it is empty."""
+        if not secret:
+            raise ConfigError("The key secret is empty: set the variable that redis.key-secret-env names")
+        # BLAKE2b takes keys up to 64 bytes; a longer secret counts whole.
+        self._key = secret if len(secret) <= 64 else hashlib.blake2b(secret).digest()
+
+    def session(self, client: str, session_id: str) -> bytes:
+        """Give the key of a session's record."""
+        return f"{self._tag(client, session_id)}:session".encode()
+
+    def _tag(self, client: str, *ids: str) -> str:
+        digest = hashlib.blake2b(digest_size=16, key=self._key)
+        for text in (client, *ids):
+            part = text.encode("utf-8", "surrogatepass")
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return f"{{{client}:{digest.hexdigest()}}}"

@@ -1,0 +1,73 @@
+"""One Target client code with everything that decides for it: its policy, its artifact, its place in the world."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from gateway.config import Client
+from gateway.delivery.artifact import Artifact
+from gateway.delivery.decide import Case, Decision, decide
+from gateway.delivery.geo import find_address, merge_geo
+from gateway.delivery.model import Context, DeliveryRequest, JsonObject
+from gateway.delivery.plan import Item, Policy
+from gateway.delivery.session import Visitor
+from gateway.delivery.trace import TraceFacts, describe_visitor
+from gateway.upstream.artifact_feed import ArtifactFeed
+from gateway.upstream.geo import GeoLookup
+
+
+class Tenant(Struct, frozen=True):
+    """A configured client and its parts."""
+
+    code: str
+    client: Client
+    feed: ArtifactFeed
+    geo: GeoLookup
+    new_id: Callable[[], str]
+    clock: Callable[[], float] = time.time
+
+    @property
+    def policy(self) -> Policy:
+        """How requests of this client are split."""
+        return Policy(self.client.method, all_or_nothing=self.client.split == "all-or-nothing")
+
+    async def locate(self, artifact: Artifact | None, context: Context) -> Context:
+        """Give the context with the visitor's place looked up, where the artifact wants it (on-device §6.2)."""
+        if artifact is None or not artifact.geo_targeting or not self.client.geo:
+            return context
+        address = find_address(context)
+        return context if address is None else merge_geo(context, await self.geo.look_up(address))
+
+    def decide(
+        self, artifact: Artifact, request: DeliveryRequest, context: Context, items: Sequence[Item], visitor: Visitor
+    ) -> Decision:
+        """Give the local decision of `items`, by `artifact`, in `context` (the request's, located), now."""
+        case = Case(
+            client=self.code,
+            context=context,
+            bucketing_id=visitor.bucketing or self.new_id(),
+            now_ms=int(self.clock() * 1000),
+            new_id=self.new_id,
+            property_token=request.property.token if request.property else self.client.property_token,
+            escape_macros=self.client.escape_macros,
+            trace=self._trace_facts(artifact, visitor) if request.trace is not None and self.client.traces else None,
+        )
+        return decide(artifact, case, items)
+
+    def _trace_facts(self, artifact: Artifact, visitor: Visitor) -> TraceFacts:
+        described: JsonObject = {
+            "artifactLocation": self.feed.location,
+            "pollingInterval": self.feed.poll_s * 1000,
+            "pollingHalted": False,
+            "artifactVersion": artifact.version,
+            "artifactRetrievalCount": self.feed.retrieved,
+            "artifactLastRetrieved": self.feed.last_retrieved,
+        }
+        return TraceFacts(
+            client=self.code,
+            artifact=described | artifact.meta,
+            visitor_id=describe_visitor(visitor.id),
+            session_id=visitor.session_id,
+            environment=str(artifact.meta.get("environment", self.client.environment)),
+        )

@@ -1,0 +1,169 @@
+"""Notifications of local decisions to Target, in the background: at least once, in batches (gw:F8).
+
+Entries live in a stream outside this process until Target has answered, so a restart loses none. Calls of one
+session that differ only in their notifications travel together, at most `outbox.batch` at a time.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from gateway.config import Outbox as OutboxSettings
+from gateway.delivery.model import JsonObject
+from gateway.errors import StoreError, UpstreamError, UpstreamRefused
+from gateway.upstream.fanout import Fanout
+from gateway.upstream.target import Call
+
+_IDLE_S = 0.25
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 60.0
+_TAKE = 200
+_CALL_S = 5.0
+_ABANDONED_MS = 30_000
+_AT_ONCE = 4
+_TRY_AGAIN = (408, 420, 429)
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Entry(Protocol):
+    """One entry as the stream keeps it."""
+
+    content: bytes
+
+    @property
+    def added_ms(self) -> int:
+        """When it was put in, ms since the epoch."""
+
+
+class Stream(Protocol):
+    """Where entries wait: `store.notifications.NotificationStream`."""
+
+    def put(self, content: bytes) -> None: ...  # noqa: D102
+    async def open(self) -> None: ...  # noqa: D102
+    async def take(self, count: int) -> list[Any]: ...  # noqa: D102
+    async def take_over(self, idle_ms: int, count: int) -> list[Any]: ...  # noqa: D102
+    async def finish(self, entries: list[Any]) -> None: ...  # noqa: D102
+
+
+class Message(Struct, frozen=True):
+    """One background call: whose it is and what it says."""
+
+    client: str
+    session_id: str
+    body: JsonObject
+
+
+class Counts(Struct):
+    """What became of notification calls; every figure only grows."""
+
+    put: int = 0
+    sent: int = 0
+    failed: int = 0
+    dropped: int = 0
+
+
+class Outbox:
+    """Puts calls into the stream and sends what is in it."""
+
+    def __init__(
+        self,
+        settings: OutboxSettings,
+        stream: Stream,
+        fanout: Fanout,
+        address: Callable[[Message, float], Call],
+        clock: Callable[[], float],
+    ) -> None:
+        """Send through `fanout`; `address(message, deadline)` makes the call to Target of a message."""
+        self._settings = settings
+        self._stream = stream
+        self._fanout = fanout
+        self._address = address
+        self._clock = clock
+        self.counts = Counts()
+
+    def put(self, client: str, session_id: str, body: JsonObject) -> None:
+        """Keep one call for later; it never waits and never fails the decision it belongs to."""
+        if self._settings.enabled:
+            self.counts.put += 1
+            self._stream.put(_encode(Message(client, session_id, body)))
+
+    async def run(self) -> None:
+        """Send for ever; after a failure wait, each time longer."""
+        failures = 0
+        opened = False
+        while True:
+            try:
+                if not opened:
+                    await self._stream.open()
+                    opened = True
+                busy = await self.send_some()
+                failures = 0
+                pause_s = 0.0 if busy else _IDLE_S
+            except (StoreError, UpstreamError):
+                failures += 1
+                opened = opened and failures < 3  # the stream may be gone with its Redis: make it again
+                pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)
+            await asyncio.sleep(pause_s)
+
+    async def send_some(self, abandoned_ms: int = _ABANDONED_MS) -> bool:
+        """Send a round of entries; gives whether there were any. Raises UpstreamError when Target took none of some."""
+        entries = await self._stream.take(_TAKE) or await self._stream.take_over(abandoned_ms, _TAKE)
+        if not entries:
+            return False
+        oldest = self._clock() * 1000 - self._settings.max_age_s * 1000
+        stale = [entry for entry in entries if entry.added_ms < oldest]
+        self.counts.dropped += len(stale)
+        await self._stream.finish(stale)
+        fresh = [entry for entry in entries if entry.added_ms >= oldest]
+        slots = asyncio.Semaphore(_AT_ONCE)
+        batches = gather_batches(fresh, self._settings.batch)
+        outcomes = await asyncio.gather(*(self._send(batch, slots) for batch in batches))
+        if failed := next((outcome for outcome in outcomes if outcome is not None), None):
+            raise failed
+        return True
+
+    async def _send(self, batch: "Batch", slots: asyncio.Semaphore) -> UpstreamError | None:
+        async with slots:
+            deadline = asyncio.get_running_loop().time() + _CALL_S
+            try:
+                await self._fanout.ask(self._address(batch.message, deadline))
+                self.counts.sent += len(batch.entries)
+            except UpstreamRefused as error:
+                if error.upstream_status >= 500 or error.upstream_status in _TRY_AGAIN:
+                    self.counts.failed += len(batch.entries)
+                    return error
+                self.counts.dropped += len(batch.entries)  # Target will never take these
+            except UpstreamError as error:
+                self.counts.failed += len(batch.entries)
+                return error
+            await self._stream.finish(batch.entries)
+            return None
+
+
+class Batch(Struct, frozen=True):
+    """Entries that travel as one message."""
+
+    message: Message
+    entries: list[Any]
+
+
+def gather_batches(entries: Sequence[Any], most: int) -> list[Batch]:
+    """Join entries that differ only in their notifications, at most `most` notifications a batch."""
+    batches: dict[bytes, list[Batch]] = {}
+    for entry in entries:
+        message = msgspec.json.decode(entry.content, type=Message)
+        told = message.body.get("notifications") or []
+        rest = {name: value for name, value in message.body.items() if name != "notifications"}
+        key = _encode([message.client, message.session_id, rest])
+        waiting = batches.setdefault(key, [])
+        if waiting and len(waiting[-1].message.body["notifications"]) + len(told) <= most:
+            waiting[-1].message.body["notifications"].extend(told)
+            waiting[-1].entries.append(entry)
+        else:
+            body = rest | {"notifications": list(told)}
+            waiting.append(Batch(Message(message.client, message.session_id, body), [entry]))
+    return [batch for waiting in batches.values() for batch in waiting]

@@ -1,0 +1,78 @@
+"""Target as an upstream: where it is, and what its answers mean. Pure; `fanout` does the talking.
+
+Hosts come from the configuration only. The one thing from outside that may choose among them is an edge cluster of
+one to three digits (gw:S9).
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+from yarl import URL
+
+from gateway.config import Target
+from gateway.delivery.model import JsonObject
+from gateway.errors import UpstreamGarbled, UpstreamRefused
+
+PRODUCT = "DecisioningGateway"
+PATH = "/rest/v1/delivery"
+_CLUSTER = re.compile(r"[0-9]{1,3}", re.ASCII)
+_UNESCAPED = "-_.!~*'()"  # what JavaScript's encodeURIComponent leaves alone (delivery-api §2)
+
+
+class Call(Struct, frozen=True):
+    """One request to Target; `deadline` is a time of the event loop's clock, in seconds."""
+
+    url: URL
+    body: bytes
+    headers: Mapping[str, str]
+    deadline: float
+
+
+@lru_cache(maxsize=4096)
+def find_origin(url: str, edge_url: str, client: str, cluster: str) -> str:
+    """Give scheme, host and port for a client: its edge's where one is known and edges are configured."""
+    if edge_url and _CLUSTER.fullmatch(cluster):
+        return edge_url.replace("{cluster}", cluster).replace("{client}", client).rstrip("/")
+    return url.replace("{client}", client).rstrip("/")
+
+
+def make_url(target: Target, client: str, cluster: str, query: Mapping[str, str]) -> URL:
+    """Give the address of a call; values of `query` are escaped as Adobe's SDKs do."""
+    origin = find_origin(target.url, target.edge_url, client, cluster)
+    pairs = "&".join(f"{name}={quote(value, safe=_UNESCAPED)}" for name, value in query.items())
+    return URL(f"{origin}{PATH}?{pairs}", encoded=True)
+
+
+def make_headers(request_id: str, version: str) -> dict[str, str]:
+    """Give the headers of a call: our own name, never an Adobe SDK's (delivery-api §3.1)."""
+    return {
+        "Content-Type": "application/json",
+        "X-EXC-SDK": PRODUCT,
+        "X-EXC-SDK-Version": version,
+        "X-Request-Id": request_id,
+    }
+
+
+def read_reply(status: int, raw: bytes) -> JsonObject:
+    """Give the decoded answer; 204 is an empty one.
+
+    Raises UpstreamRefused with Target's own status and message, UpstreamGarbled when it cannot be read.
+    """
+    if status == 204:
+        return {}
+    try:
+        reply = msgspec.json.decode(raw) if raw else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        if status < 300:
+            raise UpstreamGarbled("Target's answer is not JSON") from error
+        reply = None
+    if status >= 300:
+        message = reply.get("message") if isinstance(reply, dict) else None
+        raise UpstreamRefused(status, message if isinstance(message, str) else "")
+    if not isinstance(reply, dict):
+        raise UpstreamGarbled("Target's answer is not a JSON object")
+    return reply

@@ -1,0 +1,143 @@
+"""`POST /rest/v1/delivery`, from bytes to bytes: the whole walk of a request, in order.
+
+1 read · 2 plan · 3 who is this · 4 remote goes out · 5 local meanwhile · 6 meet · 7 finish · 8 out. Losses on the way
+are noted in `lost`, not raised: a valid request gets an answer by its deadline, with default content where something
+is missing (gw:F5, F9).
+"""
+
+from aiohttp import web
+
+from gateway.delivery.answer import NOTHING, Remote, Results, find_missing, join, place_of, read_remote
+from gateway.delivery.decide import Decision
+from gateway.delivery.model import Context, JsonObject
+from gateway.delivery.notifications import make_notification_body
+from gateway.delivery.plan import Plan, list_items, split
+from gateway.delivery.session import Visitor, merge_answered_id, read_answered, read_visitor, shield_id
+from gateway.errors import RequestError, UpstreamError, UpstreamRefused
+from gateway.services import Services
+from gateway.web.identity import identify
+from gateway.web.inbound import Inbound, read_inbound
+from gateway.web.middleware import REQUEST_ID, SERVICES, make_response
+from gateway.web.outgoing import Pending, start_remote
+from gateway.web.reporting import Outcome, report
+from gateway.web.visitor_cookies import make_cookie_headers
+from gateway.web.wire import encode
+
+_EMPTY = Decision([], [])
+
+
+async def answer_delivery(request: web.Request) -> web.Response:
+    """Answer one delivery request."""
+    services = request.app[SERVICES]
+    services.under_way += 1
+    try:
+        inbound = await read_inbound(request, services)
+        if inbound.is_ping:
+            return make_response(200, encode(_answer_ping(services, inbound, request[REQUEST_ID])))
+        return await _walk(services, inbound, request[REQUEST_ID])
+    finally:
+        services.under_way -= 1
+
+
+async def _walk(services: Services, inbound: Inbound, request_id: str) -> web.Response:
+    lost: list[str] = []
+    artifact = inbound.tenant.feed.artifact
+    items = list_items(inbound.request, inbound.body)
+    plan = split(inbound.request, items, artifact, inbound.tenant.policy)
+    visitor = await identify(services, inbound, lost, asks_target=plan.ask_target)
+    pending = await start_remote(services, inbound, plan, visitor, request_id, lost) if plan.ask_target else None
+    try:
+        decision = await _decide(services, inbound, plan, visitor, lost)
+        remote = await _meet(inbound, plan, pending, lost)
+    finally:
+        if pending is not None and not pending.done():
+            pending.cancel()
+    results = dict(remote.results) | _by_place(plan, decision)
+    missing = find_missing(plan.remote, results) or plan.undecided or (plan.remote and remote is NOTHING)
+    identity = _settle_identity(services, inbound, visitor, remote)
+    answer: JsonObject = {"status": 206 if missing else 200, "requestId": inbound.request.request_id or request_id}
+    answer |= {"id": shield_id(identity, keep_clients=services.settings.web.keep_clients)}
+    answer |= {"client": inbound.tenant.code} | _members(services, remote)
+    answer |= join(inbound.request, items, results)
+    if remote.prefetch_metrics and "prefetch" in answer:
+        answer["prefetch"]["metrics"] = remote.prefetch_metrics
+    return _respond(services, inbound, answer, Outcome(plan, lost, request_id))
+
+
+async def _decide(services: Services, inbound: Inbound, plan: Plan, visitor: Visitor, lost: list[str]) -> Decision:
+    artifact = inbound.tenant.feed.artifact
+    if not plan.local:
+        return _EMPTY
+    if artifact is None:
+        lost.append("artifact")
+        return _EMPTY
+    context = await inbound.tenant.locate(artifact, inbound.request.context)
+    decision = inbound.tenant.decide(artifact, inbound.request, context, plan.local, visitor)
+    if decision.notifications:
+        _tell_target(services, inbound, visitor, context, decision)
+    return decision
+
+
+def _tell_target(services: Services, inbound: Inbound, visitor: Visitor, context: Context, decision: Decision) -> None:
+    body = make_notification_body(inbound.body, visitor.id, context, decision.notifications)
+    services.outbox.put(inbound.tenant.code, visitor.session_id, body)
+
+
+async def _meet(inbound: Inbound, plan: Plan, pending: Pending | None, lost: list[str]) -> Remote:
+    """Give Target's part of the answer, or nothing where it failed."""
+    if pending is None:
+        return NOTHING
+    try:
+        reply = await pending
+    except UpstreamError as error:
+        _refuse(error, inbound, plan)
+        lost.append(error.code)
+        return NOTHING
+    return read_remote(reply, plan.remote)
+
+
+def _refuse(error: UpstreamError, inbound: Inbound, plan: Plan) -> None:
+    """Raise where the caller must know: Target found the request invalid, or nobody took the notifications."""
+    if isinstance(error, UpstreamRefused) and error.upstream_status == 400 and not plan.local:
+        raise RequestError(error.upstream_message[:1000] or "Target refused the request as invalid") from error
+    if not plan.local and not plan.remote and inbound.request.notifications:
+        raise error
+
+
+def _by_place(plan: Plan, decision: Decision) -> dict[tuple[str, str, int], Results]:
+    return {place_of(item): found for item, found in zip(plan.local, decision.results, strict=False)}
+
+
+def _settle_identity(services: Services, inbound: Inbound, visitor: Visitor, remote: Remote) -> JsonObject:
+    """Give the ids of the answer; what Target said of them is kept for the session's next calls (gw:S2)."""
+    device_id, hint = read_answered(remote.id, remote.members.get("edgeHost"))
+    if device_id or hint:
+        services.sessions.save(inbound.tenant.code, visitor.session_id, device_id, hint)
+    return merge_answered_id(visitor, remote.id)
+
+
+def _members(services: Services, remote: Remote) -> JsonObject:
+    if services.settings.web.keep_clients:
+        return {name: value for name, value in remote.members.items() if name != "edgeHost"}
+    return dict(remote.members)
+
+
+def _answer_ping(services: Services, inbound: Inbound, request_id: str) -> JsonObject:
+    """Answer a call that asks nothing: it opens, changes and merges nothing (gw:S11)."""
+    identity = read_visitor(inbound.body.get("id"), inbound.session_id, "").id
+    answer: JsonObject = {"status": 200, "requestId": inbound.request.request_id or request_id}
+    if identity:
+        answer["id"] = shield_id(identity, keep_clients=services.settings.web.keep_clients)
+    return answer | {"client": inbound.tenant.code}
+
+
+def _respond(services: Services, inbound: Inbound, answer: JsonObject, outcome: Outcome) -> web.Response:
+    partial = services.settings.web.partial_status
+    status = 204 if inbound.request.context.beacon else partial if answer["status"] == 206 else 200
+    response = make_response(status, encode(answer) if status != 204 else b"")
+    if inbound.sets_cookies:
+        response.headers.extend(make_cookie_headers(services, inbound, answer))
+    if outcome.lost:
+        response.headers["X-Gateway-Degraded"] = ", ".join(dict.fromkeys(outcome.lost))
+    report(services, inbound, outcome, status, answer["status"])
+    return response

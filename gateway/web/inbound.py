@@ -1,0 +1,192 @@
+"""One delivery request as it came in: whose it is, what it says, and how long there is to answer it.
+
+Everything the walk needs to know of HTTP is read here; the walk itself speaks of visitors, items and answers.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+from msgspec import Struct
+from multidict import MultiMapping
+
+from gateway.config import Web
+from gateway.delivery.cookies import EDGE_COOKIE, MBOX_COOKIE, find_cookie, read_mbox_cookie
+from gateway.delivery.geo import is_address
+from gateway.delivery.model import DeliveryRequest, JsonObject
+from gateway.delivery.validation import Leniency, check_request
+from gateway.errors import RequestError
+from gateway.services import Services
+from gateway.tenants import Tenant
+from gateway.web.wire import decode_object, read_body
+
+LONGEST_DEADLINE_MS = 60_000
+_SESSION_ID = re.compile(r"[^\s?/{}\x00-\x1f\x7f]{1,128}")
+_CLUSTER = re.compile(r"[0-9]{1,3}", re.ASCII)
+_VERSION = re.compile(r"[0-9A-Za-z.]{1,32}", re.ASCII)
+_HINTS = {
+    "Sec-CH-UA": "browserUAWithMajorVersion",
+    "Sec-CH-UA-Full-Version-List": "browserUAWithFullVersion",
+    "Sec-CH-UA-Platform": "platform",
+    "Sec-CH-UA-Platform-Version": "platformVersion",
+    "Sec-CH-UA-Model": "model",
+    "Sec-CH-UA-Arch": "architecture",
+    "Sec-CH-UA-Bitness": "bitness",
+}
+_BRANDS = ("browserUAWithMajorVersion", "browserUAWithFullVersion")
+
+
+class Inbound(Struct, frozen=True, kw_only=True):
+    """One checked request; `deadline` is a time of the event loop's clock, `started` of the performance counter (s)."""
+
+    tenant: Tenant
+    session_id: str
+    request: DeliveryRequest
+    body: JsonObject
+    raw: bytes | None
+    started: float
+    deadline: float
+    sets_cookies: bool
+    device_id: str = ""
+    location_hint: str = ""
+    version: str = ""
+
+    @property
+    def is_ping(self) -> bool:
+        """Whether nothing is asked and nothing is told (gw:S11)."""
+        request = self.request
+        return not (
+            request.execute is not None
+            or request.prefetch is not None
+            or request.notifications
+            or (request.telemetry is not None and request.telemetry.entries)
+        )
+
+
+async def read_inbound(request: web.Request, services: Services) -> Inbound:
+    """Give the checked request, in the order of spec delivery-api §17; raises RequestError at the first failure."""
+    settings = services.settings.web
+    started, arrived = time.perf_counter(), asyncio.get_running_loop().time()
+    raw = await read_body(request, settings)
+    body = decode_object(raw, settings.max_depth)
+    headers, query = request.headers, request.query
+    session_id = read_session_id(query)
+    tenant = find_tenant(query, services.tenants)
+    origin = headers.get("Origin")
+    cookies = headers.get("Cookie", "")
+    repaired = _copy_browser(body, request, settings) if origin or settings.visitor_address != "off" else False
+    channel = body.get("context", {}).get("channel") if isinstance(body.get("context"), dict) else None
+    checked = check_request(body, Leniency(settings.invalid_items, settings.unknown_channel))
+    repaired = repaired or channel != checked.context.channel or settings.invalid_items == "drop"
+    cookie = read_mbox_cookie(find_cookie(cookies, MBOX_COOKIE), tenant.clock()) if cookies else None
+    return Inbound(
+        tenant=tenant,
+        session_id=session_id,
+        request=checked,
+        body=body,
+        raw=None if repaired else raw,
+        started=started,
+        deadline=arrived + read_budget_ms(headers, settings) / 1000,
+        sets_cookies=settings.write_cookies and bool(origin or cookies),
+        device_id=cookie.device_id if cookie and settings.read_cookies else "",
+        location_hint=_read_edge_cookie(cookies) if cookies and settings.read_cookies else "",
+        version=query.get("version", "") if _VERSION.fullmatch(query.get("version", "")) else "",
+    )
+
+
+def read_session_id(query: MultiMapping[str]) -> str:
+    """Give the session id: 1 to 128 printable characters, none of blank ? / { } (§2)."""
+    session_id = query.get("sessionId")
+    if session_id is None:
+        raise RequestError("Invalid request: the query parameter sessionId is required", path="sessionId")
+    if not _SESSION_ID.fullmatch(session_id) or not session_id.isprintable():
+        raise RequestError(
+            "Invalid request: sessionId must be 1 to 128 printable characters, none of blank ? / { }", path="sessionId"
+        )
+    return session_id
+
+
+def find_tenant(query: MultiMapping[str], tenants: Mapping[str, Tenant]) -> Tenant:
+    """Give the configured client that `client` or `imsOrgId` names (gw:S12)."""
+    code, organization = query.get("client"), query.get("imsOrgId")
+    fitting = [
+        tenant
+        for tenant in tenants.values()
+        if (not code or tenant.code == code) and (not organization or _is_organization(tenant, organization))
+    ]
+    if len(fitting) == 1 or (fitting and (code or organization)):
+        return fitting[0]
+    if not code and not organization:
+        raise RequestError("Invalid request: the query needs client or imsOrgId", path="client")
+    name = "client" if code and code not in tenants else "imsOrgId"
+    raise RequestError(f"Invalid request: no client with this {name} is configured here", path=name)
+
+
+def _is_organization(tenant: Tenant, organization: str) -> bool:
+    return organization.removesuffix("@AdobeOrg") == tenant.client.organization_id.removesuffix("@AdobeOrg")
+
+
+def read_budget_ms(headers: Mapping[str, str], settings: Web) -> int:
+    """Give the time to answer in ms: the caller's `x-request-timeout-ms`, else `web.deadline-ms` (gw:F3)."""
+    text = headers.get("X-Request-Timeout-Ms")
+    if text is None:
+        return settings.deadline_ms
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and int(text) > 0):
+        raise RequestError(
+            "Invalid request: x-request-timeout-ms must be a whole number of milliseconds above 0",
+            path="x-request-timeout-ms",
+        )
+    return min(int(text), LONGEST_DEADLINE_MS)
+
+
+def _read_edge_cookie(cookies: str) -> str:
+    value = find_cookie(cookies, EDGE_COOKIE)
+    return value if _CLUSTER.fullmatch(value) else ""
+
+
+def _copy_browser(body: JsonObject, request: web.Request, settings: Web) -> bool:
+    """Copy what a browser says of itself in headers into the body (§3.2); gives whether anything was copied."""
+    context = body.get("context")
+    if not isinstance(context, dict):
+        return False
+    before = len(context)
+    headers = request.headers
+    if headers.get("Origin"):
+        if context.get("userAgent") is None and headers.get("User-Agent"):
+            context["userAgent"] = headers["User-Agent"]
+        if context.get("clientHints") is None and (hints := read_client_hints(headers)):
+            context["clientHints"] = hints
+    geo = context.get("geo")
+    address = find_visitor_address(request, settings)
+    if address and (geo is None or (isinstance(geo, dict) and geo.get("ipAddress") is None)):
+        context["geo"] = (geo or {}) | {"ipAddress": address}
+        return True
+    return len(context) != before
+
+
+def read_client_hints(headers: Mapping[str, str]) -> dict[str, Any]:
+    """Give the `clientHints` of a browser's `Sec-CH-UA*` headers (§6.8); {} when it sent none."""
+    found: dict[str, Any] = {}
+    for header, member in _HINTS.items():
+        value = headers.get(header)
+        if value:
+            found[member] = value if member in _BRANDS else value.strip().strip('"')
+    mobile = headers.get("Sec-CH-UA-Mobile")
+    if mobile:
+        found["mobile"] = mobile.strip() == "?1"
+    return found
+
+
+def find_visitor_address(request: web.Request, settings: Web) -> str:
+    """Give the visitor's IP address as configured: none, the peer's, or what the trusted proxies forwarded."""
+    address = ""
+    if settings.visitor_address == "peer":
+        address = request.remote or ""
+    elif settings.visitor_address == "forwarded":
+        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+        if len(hops) >= settings.forwarded_hops:
+            address = hops[-settings.forwarded_hops]
+    return address if is_address(address) and len(address) <= 64 else ""

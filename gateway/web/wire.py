@@ -1,0 +1,96 @@
+"""Bytes to request: bounded in size, depth and time, decoded once, refused with the member to blame (gw:F7)."""
+
+import asyncio
+import json
+import re
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from gateway.config import Web
+from gateway.delivery.model import JsonObject
+from gateway.errors import BodyTooLarge, BodyTooSlow, InvalidBody
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_BRACKETS_AND_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+
+
+async def read_body(request: web.Request, limits: Web) -> bytes:
+    """Give the whole body of `request`; raises BodyTooLarge or BodyTooSlow."""
+    most = limits.max_body_kb * 1024
+    if request.content_length is not None and request.content_length > most:
+        raise BodyTooLarge(f"Invalid request: the body is longer than {limits.max_body_kb} KB")
+    try:
+        if request.content.is_eof():  # it came with the head: no timer needed
+            return await request.read()
+        async with asyncio.timeout(limits.body_timeout_ms / 1000):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise BodyTooLarge(f"Invalid request: the body is longer than {limits.max_body_kb} KB") from error
+    except TimeoutError as error:
+        raise BodyTooSlow("Invalid request: the body did not arrive in time") from error
+    except (web.RequestPayloadError, ValueError) as error:
+        raise InvalidBody("Invalid request: the body is not what its headers announce") from error
+
+
+def decode_object(raw: bytes, max_depth: int) -> JsonObject:
+    """Give the JSON object in `raw`; raises InvalidBody for anything RFC 8259 or plain caution does not allow.
+
+    Member names must be unique within an object: of two, different readers would believe different ones.
+    """
+    if raw.count(b"{") + raw.count(b"[") > max_depth and find_depth(raw) > max_depth:
+        raise InvalidBody(f"Invalid request: the body is nested deeper than {max_depth} levels")
+    try:
+        body = _decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise InvalidBody(f"Invalid request: the body is not valid JSON: {_describe(raw, error)}") from error
+    if not isinstance(body, dict):
+        raise InvalidBody("Invalid request: the body must be a JSON object")
+    # Written back the same, no member can have been lost; only bodies with blanks or escapes need the slow look.
+    if _encode(body) != raw:
+        _refuse_duplicates(raw)
+    return body
+
+
+def encode(body: Any) -> bytes:
+    """Give `body` as JSON."""
+    return _encode(body)
+
+
+def find_depth(raw: bytes) -> int:
+    """Give how deep arrays and objects are nested in `raw`, which need not be valid JSON."""
+    depth = deepest = 0
+    for match in _BRACKETS_AND_STRINGS.finditer(raw):
+        first = raw[match.start()]
+        if first in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in b"]}":
+            depth -= 1
+    return deepest
+
+
+def _refuse_duplicates(raw: bytes) -> None:
+    try:
+        json.loads(raw, object_pairs_hook=_check_pairs)
+    except (ValueError, RecursionError) as error:  # the strict decoder took it, so this is a number beyond Python
+        raise InvalidBody("Invalid request: the body has a number that is too long") from error
+
+
+def _check_pairs(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        twice = next(name for at, name in enumerate(names) if name in names[:at])
+        raise InvalidBody(f"Invalid request: a member appears twice in one object: {twice[:128]}")
+
+
+def _describe(raw: bytes, error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if b"\\ud" in raw.lower() and "truncated" in str(error):
+        return "it ends early, or an escaped surrogate has no partner"
+    return str(error).removeprefix("JSON is malformed: ")

@@ -1,0 +1,33 @@
+"""Fixtures every room may use: a real Redis server, a store connected to it, and its keys."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from gateway.store.connection import Store
+from gateway.store.embedded import EmbeddedServer
+from gateway.store.keys import Keys
+from tests.store.servers import connected, installed_servers
+
+_SERVERS = installed_servers()
+
+
+@pytest.fixture(scope="session", params=list(_SERVERS))
+def redis_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of a real server; tests that ask for it run once for each kind of server there is."""
+    with EmbeddedServer(tmp_path_factory.mktemp(request.param), _SERVERS[request.param]) as server:
+        yield server.url
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[Store]:
+    """Connect a store to an empty Redis."""
+    async with connected(redis_url) as store:
+        await store.call("FLUSHALL")
+        yield store
+
+
+@pytest.fixture
+def keys() -> Keys:
+    """Make key names with a secret of the tests."""
+    return Keys(b"a secret of the tests")

@@ -1,0 +1,84 @@
+"""Every Lua script says in its header what it takes, and takes keys of one slot only (gw:C3)."""
+
+import re
+
+import pytest
+
+from gateway.store.keys import Keys
+from gateway.store.scripts import SCRIPTS
+
+# The keys each script is run with: a new script needs its line here.
+KEYS_OF = {
+    "open_session": lambda keys: [keys.session("acme", "s")],
+    "refresh_session": lambda keys: [keys.session("acme", "s")],
+    "save_session": lambda keys: [keys.session("acme", "s")],
+}
+_LISTED = re.compile(r"^--\s+(KEYS|ARGV)\[(\d+)(?:\.\.(\w+))?\]\s+\S", re.MULTILINE)
+_USED = re.compile(r"\b(KEYS|ARGV)\b(?:\[(\d+)\])?")
+
+
+def split_script(name: str) -> tuple[str, str]:
+    """Give the header, and the body after include resolution without its comments."""
+    lines = SCRIPTS[name].text.decode().splitlines()
+    length = next(index for index, line in enumerate(lines) if not line.startswith("--"))
+    return "\n".join(lines[:length]), "\n".join(line.partition("--")[0] for line in lines[length:])
+
+
+def listed(header: str) -> set[tuple[str, str]]:
+    """Collect what the header lists; `KEYS[2..n]` lists KEYS 2 and "n"."""
+    found = _LISTED.findall(header)
+    return {(kind, number) for kind, number, _ in found} | {(kind, "n") for kind, _, end in found if end}
+
+
+def used(body: str) -> set[tuple[str, str]]:
+    """Collect what the body uses; KEYS without a number (a loop, a count, an unpack) uses "n"."""
+    return {(kind, number or "n") for kind, number in _USED.findall(body)}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_header_lists_exactly_what_the_body_uses(name):
+    header, body = split_script(name)
+    assert used(body), f"{name} uses no key: the check has lost its grip"
+    assert listed(header) == used(body)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_header_has_purpose_input_and_output(name):
+    header, _ = split_script(name)
+    purpose = header.splitlines()[0]
+    assert purpose.startswith("-- ")
+    assert purpose.endswith(".")
+    assert "\n-- Input\n" in header
+    assert "\n-- Output\n" in header
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_all_keys_of_a_script_are_in_one_slot(name):
+    names = KEYS_OF[name](Keys(b"secret"))
+    assert len({slot(key) for key in names}) == 1
+    if ("KEYS", "n") not in listed(split_script(name)[0]):
+        assert len(names) == sum(kind == "KEYS" for kind, _ in listed(split_script(name)[0]))
+
+
+def test_no_script_is_forgotten_here():
+    assert set(KEYS_OF) == set(SCRIPTS)
+
+
+def slot(key: bytes) -> int:
+    """Compute Redis Cluster's slot of a key: CRC-16/XMODEM of its hash tag, modulo 16384."""
+    start = key.find(b"{")
+    end = key.find(b"}", start + 1)
+    crc = 0
+    for byte in key[start + 1 : end] if 0 <= start < end - 1 else key:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x1021 if crc & 0x8000 else crc << 1) & 0xFFFF
+    return crc % 16384
+
+
+def test_a_slot_is_that_of_the_hash_tag():
+    """The check value of CRC-16/XMODEM, and the cases the Redis Cluster specification names."""
+    assert slot(b"123456789") == 0x31C3
+    assert slot(b"{user1000}.following") == slot(b"user1000") == slot(b"{user1000}.followers")
+    assert slot(b"foo{{bar}}zap") == slot(b"{bar")
+    assert slot(b"foo{}{bar}") != slot(b"bar")

@@ -18,6 +18,7 @@ from gateway import __version__
 from gateway.config import Settings
 from gateway.delivery.cookies import cluster_of
 from gateway.errors import ConfigError, StoreError
+from gateway.ids import new_id
 from gateway.store.connection import Store
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.keys import Keys
@@ -53,12 +54,6 @@ class Services(Struct):
         """Whether requests can be answered: not draining, and every on-device client has its artifact (gw:Q1)."""
         waiting = (t for t in self.tenants.values() if t.client.method == "on-device" and t.feed.artifact is None)
         return not self.draining and next(waiting, None) is None
-
-
-def new_id() -> str:
-    """Give a random UUID (version 4) as 32 hexadecimal digits without dashes (get-offers §5)."""
-    number = int.from_bytes(os.urandom(16), "big")
-    return f"{number & ~(0xF000 << 64) & ~(0xC000 << 48) | 0x4000 << 64 | 0x8000 << 48:032x}"
 
 
 @asynccontextmanager

@@ -11,16 +11,23 @@ _LABELS = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # the separators that IDNA takes for a dot
 _LONGEST_HOST = 255
 _LONGEST_LABEL = 63
+_LONGEST_REMEMBERED = 512  # pages repeat, but 2,048 remembered URLs must stay a few megabytes
 _SUFFIXES = PublicSuffixList(accept_unknown=False)  # the list inside the package, ICANN and private sections
 
 
 def url_attributes(url: str | None) -> dict[str, str]:
     """Give `url`, `path`, `query`, `fragment`, `domain`, `subdomain`, `topLevelDomain`, and each lower-cased as `_lc`.
 
-    `domain` is the registrable domain; what is missing is `""`. Never raises, whatever the text.
+    `domain` is the registrable domain; what is missing is `""`. Never raises, whatever the text. The result is shared:
+    nobody may change it.
     """
     if not isinstance(url, str):
         url = ""
+    return _read_url(url) if len(url) <= _LONGEST_REMEMBERED else _read_url.__wrapped__(url)
+
+
+@lru_cache(maxsize=2048)
+def _read_url(url: str) -> dict[str, str]:
     authority, path, query, fragment = _URL.match(url).groups("")  # type: ignore[union-attr] # every part may be empty
     host = _host(authority)
     domain, subdomain, suffix = _split(host) if len(host) <= _LONGEST_HOST else (host, "", "")

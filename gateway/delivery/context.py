@@ -11,7 +11,7 @@ from gateway.delivery.address import url_attributes
 from gateway.delivery.allocation import allocate
 from gateway.delivery.browser import read_browser
 from gateway.delivery.model import Context, RequestDetails
-from gateway.delivery.parameters import expand_parameters
+from gateway.delivery.parameters import UNSURE, expand_parameters, find_parameter
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -134,6 +134,16 @@ class Scope:
         if self._mbox is None:
             self._mbox = expand_parameters(self._parameters)
         return self._mbox
+
+    def parameter(self, name: str, default: object) -> Any:
+        """Give one member of `mbox` without expanding all parameters, where that is possible."""
+        if self._mbox is None:
+            if not self._parameters:
+                return default
+            found = find_parameter(self._parameters, name, default)
+            if found is not UNSURE:
+                return found
+        return self.mbox.get(name, default)
 
     @property
     def allocation(self) -> float:

@@ -92,25 +92,29 @@ def _add_page_load(items: list[Item], part: Part, asked: ExecuteRequest | Prefet
 
 def find_needs(artifact: Artifact, request: DeliveryRequest, items: Sequence[Item]) -> Needs:
     """Give the names that need Target, in the order of on-device §5."""
-    mboxes = dict.fromkeys(item.name for item in items if item.kind == "mboxes" and item.part == "prefetch")
-    mboxes |= dict.fromkeys(item.name for item in items if item.kind == "mboxes" and item.part == "execute")
-    if any(item.kind == "pageLoad" for item in items):
-        mboxes[artifact.global_mbox] = None
-    return Needs(_remote_of(mboxes, artifact.remote_mboxes, artifact.local_mboxes), _views_of(artifact, request, items))
-
-
-def _views_of(artifact: Artifact, request: DeliveryRequest, items: Sequence[Item]) -> tuple[str, ...]:
-    views = dict.fromkeys(item.name for item in items if item.kind == "views" and item.name)
-    if not views:
-        has_list = request.prefetch is not None and request.prefetch.views is not None
-        return artifact.remote_views if has_list else ()
-    return _remote_of(views, artifact.remote_views, artifact.local_views)
+    names: dict[str, dict[str, None]] = {"prefetch": {}, "execute": {}, "pageLoad": {}, "views": {}}
+    for item in items:
+        if item.kind == "mboxes":
+            names[item.part][item.name] = None
+        elif item.kind == "pageLoad":
+            names["pageLoad"][artifact.global_mbox] = None
+        elif item.name:
+            names["views"][item.name] = None
+    mboxes = names["prefetch"] | names["execute"] | names["pageLoad"]
+    found = _remote_of(mboxes, artifact.remote_mboxes, artifact.local_mboxes)
+    if names["views"]:
+        return Needs(found, _remote_of(names["views"], artifact.remote_views, artifact.local_views))
+    all_views = request.prefetch is not None and request.prefetch.views is not None
+    views = artifact.remote_views if all_views else ()
+    return Needs(found, views) if found or views else NO_NEEDS
 
 
 def _remote_of(asked: dict[str, None], remote: tuple[str, ...], local: frozenset[str]) -> tuple[str, ...]:
     named = [name for name in remote if name in asked]
-    unknown = [name for name in asked if name not in local]
-    return tuple(dict.fromkeys(named + unknown)) if named or unknown else ()
+    unknown = asked.keys() - local
+    if not unknown:
+        return tuple(dict.fromkeys(named))
+    return tuple(dict.fromkeys([*named, *(name for name in asked if name in unknown)]))
 
 
 def split(request: DeliveryRequest, items: Sequence[Item], artifact: Artifact | None, policy: Policy) -> Plan:

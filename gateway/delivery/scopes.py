@@ -50,6 +50,9 @@ class Scope(Protocol):
     def mbox(self) -> dict[str, Any]:
         """The item's parameters, expanded (odd 7.3)."""
 
+    def parameter(self, name: str, default: object) -> Any:
+        """Give one member of `mbox`; most rules ask for one or two, so it is found without expanding them all."""
+
     @property
     def allocation(self) -> float:
         """The visitor's place among the experiences, 0 to 99.99 (odd 8)."""
@@ -152,6 +155,8 @@ def _member(pieces: list[str], default: object) -> Evaluate:
         return read
     if len(rest) == 1 and root in OBJECT_ROOTS:
         name = rest[0]
+        if root == "mbox":
+            return lambda scope: scope.parameter(name, default)
         return lambda scope: read(scope).get(name, default)
     return lambda scope: descend(read(scope), rest, default)
 

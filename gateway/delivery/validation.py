@@ -4,14 +4,22 @@ The whole request is checked in one pass of a compiled decoder. Only when that f
 one, in the specification's order, so that the message names the exact member.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import msgspec
 from msgspec import Struct
 
 from gateway.delivery import model
-from gateway.delivery.model import DeliveryRequest, JsonObject, MboxRequest, Notification, RequestDetails
+from gateway.delivery.model import (
+    DeliveryRequest,
+    ExecuteRequest,
+    JsonObject,
+    MboxRequest,
+    Notification,
+    PrefetchRequest,
+    RequestDetails,
+)
 from gateway.errors import InvalidBody
 
 CHANNELS = ("web", "mobile")
@@ -39,10 +47,9 @@ def check_request(body: JsonObject, leniency: Leniency) -> DeliveryRequest:
     except msgspec.ValidationError as error:
         _explain(body)
         raise _blame(error, "$") from error  # the parts are fine: the top level is not
-    for part, items in _items_of(request):
-        for index, item in enumerate(items):
-            if item.parameters is not None:
-                _check_parameters(item, f"$.{part}[{index}]" if part.endswith("s") else f"$.{part}")
+    for part, asked in (("execute", request.execute), ("prefetch", request.prefetch)):
+        if asked is not None:
+            _check_names(asked, part)
     return request
 
 
@@ -57,31 +64,24 @@ def _check_context(body: JsonObject, leniency: Leniency) -> None:
         context["channel"] = "web"
 
 
-def _items_of(request: DeliveryRequest) -> list[tuple[str, list[Any]]]:
-    parts: list[tuple[str, list[Any]]] = []
-    if request.execute is not None:
-        parts = [
-            ("execute.mboxes", request.execute.mboxes or []),
-            ("execute.pageLoad", _one(request.execute.page_load)),
-        ]
-    if request.prefetch is not None:
-        prefetch = request.prefetch
-        parts += [("prefetch.mboxes", prefetch.mboxes or []), ("prefetch.pageLoad", _one(prefetch.page_load))]
-        parts.append(("prefetch.views", prefetch.views or []))
-    return parts
+def _check_names(asked: ExecuteRequest | PrefetchRequest, part: str) -> None:
+    views = asked.views if isinstance(asked, PrefetchRequest) else None
+    for kind, items in (("mboxes", asked.mboxes), ("views", views)):
+        for at, item in enumerate(items or ()):
+            if item.parameters and _has_reserved(item.parameters):
+                raise _refuse_name(item.parameters, f"$.{part}.{kind}[{at}]")
+    if asked.page_load is not None and asked.page_load.parameters and _has_reserved(asked.page_load.parameters):
+        raise _refuse_name(asked.page_load.parameters, f"$.{part}.pageLoad")
 
 
-def _one(item: RequestDetails | None) -> list[RequestDetails]:
-    return [] if item is None else [item]
+def _has_reserved(names: Iterable[str]) -> bool:
+    return not RESERVED_PARAMETERS.isdisjoint(names) or "\nprofile." in "\n" + "\n".join(names)
 
 
-def _check_parameters(item: RequestDetails, path: str) -> None:
-    names = item.parameters or {}
-    if RESERVED_PARAMETERS.isdisjoint(names) and not any(name.startswith("profile.") for name in names):
-        return
-    name = next(name for name in names if name in RESERVED_PARAMETERS or name.startswith("profile."))
-    where = "profileParameters" if name.startswith("profile.") else "order"
-    raise InvalidBody(f"Invalid request: this name is reserved, use {where}", path=f"{path}.parameters.{name[:128]}")
+def _refuse_name(names: Iterable[str], path: str) -> InvalidBody:
+    name = next((name for name in names if name in RESERVED_PARAMETERS or name.startswith("profile.")), "")
+    where = "order" if name in RESERVED_PARAMETERS else "profileParameters"
+    return InvalidBody(f"Invalid request: this name is reserved, use {where}", path=f"{path}.parameters.{name[:128]}")
 
 
 def _drop_invalid_items(body: JsonObject) -> None:

@@ -110,6 +110,8 @@ def _by_place(plan: Plan, decision: Decision) -> dict[tuple[str, str, int], Resu
 
 def _settle_identity(services: Services, inbound: Inbound, visitor: Visitor, remote: Remote) -> JsonObject:
     """Give the ids of the answer; what Target said of them is kept for the session's next calls (gw:S2)."""
+    if remote is NOTHING:
+        return visitor.id
     device_id, hint = read_answered(remote.id, remote.members.get("edgeHost"))
     if device_id or hint:
         services.sessions.save(inbound.tenant.code, visitor.session_id, device_id, hint)

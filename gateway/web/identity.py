@@ -2,7 +2,8 @@
 
 from gateway.delivery.session import Visitor, adopt_device, mint_device_id, read_visitor
 from gateway.errors import StoreError
-from gateway.services import Services, new_id
+from gateway.ids import new_id
+from gateway.services import Services
 from gateway.store.sessions import StoredSession
 from gateway.web.inbound import Inbound
 

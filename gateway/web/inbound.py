@@ -17,7 +17,7 @@ from gateway.config import Web
 from gateway.delivery.cookies import EDGE_COOKIE, MBOX_COOKIE, find_cookie, read_mbox_cookie
 from gateway.delivery.geo import is_address
 from gateway.delivery.model import DeliveryRequest, JsonObject
-from gateway.delivery.validation import Leniency, check_request
+from gateway.delivery.validation import CHANNELS, Leniency, check_request
 from gateway.errors import RequestError
 from gateway.services import Services
 from gateway.tenants import Tenant
@@ -78,9 +78,8 @@ async def read_inbound(request: web.Request, services: Services) -> Inbound:
     origin = headers.get("Origin")
     cookies = headers.get("Cookie", "")
     repaired = _copy_browser(body, request, settings) if origin or settings.visitor_address != "off" else False
-    channel = body.get("context", {}).get("channel") if isinstance(body.get("context"), dict) else None
+    repaired = repaired or not has_channel(body) or settings.invalid_items == "drop"
     checked = check_request(body, Leniency(settings.invalid_items, settings.unknown_channel))
-    repaired = repaired or channel != checked.context.channel or settings.invalid_items == "drop"
     cookie = read_mbox_cookie(find_cookie(cookies, MBOX_COOKIE), tenant.clock()) if cookies else None
     return Inbound(
         tenant=tenant,
@@ -95,6 +94,12 @@ async def read_inbound(request: web.Request, services: Services) -> Inbound:
         location_hint=_read_edge_cookie(cookies) if cookies and settings.read_cookies else "",
         version=query.get("version", "") if _VERSION.fullmatch(query.get("version", "")) else "",
     )
+
+
+def has_channel(body: JsonObject) -> bool:
+    """Whether the channel is one that need not be repaired."""
+    context = body.get("context")
+    return isinstance(context, dict) and context.get("channel") in CHANNELS
 
 
 def read_session_id(query: MultiMapping[str]) -> str:
@@ -112,6 +117,8 @@ def read_session_id(query: MultiMapping[str]) -> str:
 def find_tenant(query: MultiMapping[str], tenants: Mapping[str, Tenant]) -> Tenant:
     """Give the configured client that `client` or `imsOrgId` names (gw:S12)."""
     code, organization = query.get("client"), query.get("imsOrgId")
+    if code and not organization and code in tenants:
+        return tenants[code]
     fitting = [
         tenant
         for tenant in tenants.values()

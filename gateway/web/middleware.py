@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from gateway.errors import GatewayError
-from gateway.services import Services, new_id
+from gateway.ids import new_id
+from gateway.services import Services
 from gateway.telemetry import get_log
 from gateway.web.cors import make_cors_headers
 from gateway.web.wire import encode

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from gateway.delivery.plan import Plan
 from gateway.services import Services
-from gateway.telemetry import Answered, format_time
+from gateway.telemetry import Answered
 from gateway.web.inbound import Inbound
 
 _DECIDED = {(False, False): "nothing", (True, False): "local", (False, True): "remote", (True, True): "mixed"}
@@ -31,7 +32,7 @@ def report(services: Services, inbound: Inbound, outcome: Outcome, http_status: 
         services.metrics.count_degraded(reason)
     if services.access_log.is_on:
         line = Answered(
-            timestamp=format_time(inbound.tenant.clock()),
+            timestamp=datetime.fromtimestamp(inbound.tenant.clock(), UTC),
             request_id=outcome.request_id,
             client=code,
             http_status=http_status,

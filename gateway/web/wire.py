@@ -20,11 +20,13 @@ _BRACKETS_AND_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 async def read_body(request: web.Request, limits: Web) -> bytes:
     """Give the whole body of `request`; raises BodyTooLarge or BodyTooSlow."""
     most = limits.max_body_kb * 1024
-    if request.content_length is not None and request.content_length > most:
+    length = request.content_length
+    if length is not None and length > most:
         raise BodyTooLarge(f"Invalid request: the body is longer than {limits.max_body_kb} KB")
+    content = request.content
+    if length is not None and content.total_bytes == length and content.is_eof():
+        return content.read_nowait()  # it came whole, with the head, and is not compressed: nothing to wait for
     try:
-        if request.content.is_eof():  # it came with the head: no timer needed
-            return await request.read()
         async with asyncio.timeout(limits.body_timeout_ms / 1000):
             return await request.read()
     except web.HTTPRequestEntityTooLarge as error:

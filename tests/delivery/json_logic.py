@@ -6,7 +6,7 @@ from decimal import Decimal
 UNDEFINED = object()
 
 
-class Fault(Exception):  # noqa: N818 - the word the compiler uses
+class Fault(Exception):
     pass
 
 
@@ -60,7 +60,7 @@ def number(value):
         return 0.0 if value is None else math.nan
     if is_number(value) or isinstance(value, bool):
         return float(value)
-    written = text(value).strip(" \t\n\r\u00a0")
+    written = text(value).strip(" \t\n\r\u00a0\ufeff")
     if written == "":
         return 0.0
     if written[:2].lower() in ("0x", "0o", "0b"):
@@ -84,7 +84,7 @@ def numeric(written):
 
 
 def leading(value):
-    written = text(value).lstrip(" \t\n\r\u00a0")
+    written = text(value).lstrip(" \t\n\r\u00a0\ufeff")
     for end in range(len(written), 0, -1):
         if numeric(written[:end]):
             return float(written[:end].replace("Infinity", "inf"))
@@ -202,7 +202,7 @@ def missing_some(data, need, names):
     return [] if before(need, len(names) - len(absent), equal=True) else absent
 
 
-def walk(rule, data):  # noqa: C901, PLR0911, PLR0912 - one branch an operator
+def walk(rule, data):
     if is_list(rule):
         return [walk(r, data) for r in rule]
     if not isinstance(rule, dict) or len(rule) != 1:
@@ -225,7 +225,10 @@ def walk(rule, data):  # noqa: C901, PLR0911, PLR0912 - one branch an operator
         return walk(args[0], data) if args else None
     if name in ("filter", "map", "all", "none", "some", "reduce"):
         return loop(name, walk(nodes[0], data), nodes[1], lambda: walk(args[2], data) if len(args) > 2 else None)
-    args = [walk(a, data) for a in args]
+    return eager(name, [walk(a, data) for a in args], data)
+
+
+def eager(name, args, data):  # noqa: C901, PLR0911, PLR0912 - one branch an operator
     a, b, c = [*args, UNDEFINED, UNDEFINED, UNDEFINED][:3]
     match name:
         case "var":
@@ -251,6 +254,15 @@ def walk(rule, data):  # noqa: C901, PLR0911, PLR0912 - one branch an operator
             return "".join("" if x is None or x is UNDEFINED else text(x) for x in args)
         case "substr":
             return substr(a, b, c)
+        case "merge":
+            return [x for arg in args for x in (arg if is_list(arg) else [arg])]
+        case "log":
+            return a
+    return arithmetic(name, args, a, b)
+
+
+def arithmetic(name, args, a, b):
+    match name:
         case "+":
             return total(args)
         case "*":
@@ -265,10 +277,6 @@ def walk(rule, data):  # noqa: C901, PLR0911, PLR0912 - one branch an operator
             return extreme(min, args, math.inf)
         case "max":
             return extreme(max, args, -math.inf)
-        case "merge":
-            return [x for arg in args for x in (arg if is_list(arg) else [arg])]
-        case "log":
-            return a
     raise AssertionError(name)
 
 

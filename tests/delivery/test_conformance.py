@@ -16,7 +16,7 @@ from aiohttp.test_utils import TestServer
 from gateway.config import Artifact, Client
 from gateway.delivery.model import DeliveryRequest
 from gateway.engine import LocalAnswer, answer_locally
-from gateway.services import new_id
+from gateway.ids import new_id
 from gateway.tenants import Tenant
 from gateway.upstream.artifact_feed import ArtifactFeed
 from gateway.upstream.geo import GeoLookup

@@ -8,9 +8,32 @@ from typing import Any
 from gateway.store.connection import Store
 from gateway.store.keys import Keys
 from gateway.store.sessions import Sessions
+from tests.load.bench import Bench
+from tests.load.processes import pinned
+from tests.load.report import Goal, Row, middle
 
 _CALLERS = 50
 _SESSIONS = 10_000
+_WARM_UP_S = 0.3
+_GOALS = (Goal("per_s", at_least=15_000),)
+
+
+async def give_rows(bench: Bench) -> list[Row]:
+    """Give one row: this process opens sessions on the server's core, Redis runs on the other."""
+    with pinned(bench.cores.server):
+        await measure(bench.redis_url, _WARM_UP_S)
+        found = [await measure(bench.redis_url, bench.seconds) for _ in range(bench.rounds)]
+    bench.say(f"sessions opened a second: {', '.join(format(one['calls_per_s'], ',') for one in found)}")
+    return [
+        Row(
+            name="sessions",
+            about=f"session scripts, one process, {_CALLERS} callers",
+            per_s=middle([one["calls_per_s"] for one in found]),
+            p50_ms=middle([one["p50_ms"] for one in found]),
+            p99_ms=middle([one["p99_ms"] for one in found]),
+            goals=_GOALS,
+        )
+    ]
 
 
 async def measure(url: str, seconds: float) -> dict[str, Any]:

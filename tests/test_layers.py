@@ -1,0 +1,62 @@
+"""The house: who may import whom, and what the pure rooms must not know."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent / "gateway"
+PURE = ("pql", "delivery", "offers")
+FORBIDDEN_IN_PURE = {"asyncio", "aiohttp", "redis", "structlog", "os", "time", "random", "uuid", "socket", "threading"}
+FORBIDDEN_IN_PURE |= {"secrets", "subprocess", "pathlib", "urllib.request", "http"}
+BELOW = {
+    "errors": (),
+    "config": ("errors",),
+    "telemetry": (),
+    "ids": (),
+    "pql": ("errors",),
+    "delivery": ("errors",),
+    "offers": ("errors", "pql"),
+    "store": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
+    "upstream": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
+}
+BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
+BELOW["engine"] = BELOW["services"] = (*BELOW["tenants"], "tenants")
+BELOW["services"] = (*BELOW["services"], "ids")
+BELOW["web"] = (*BELOW["services"], "services", "engine")
+BELOW["server"] = (*BELOW["web"], "web")
+BELOW["demo"] = (*BELOW["server"], "server")
+BELOW["__main__"] = (*BELOW["demo"], "demo")
+BELOW["__init__"] = ()
+
+
+def imports_of(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+
+
+def test_rooms_import_only_what_stands_below_them() -> None:
+    wrong = []
+    for path in sorted(ROOT.rglob("*.py")):
+        room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+        for line, module in imports_of(path):
+            target = module.split(".")[1] if module.startswith("gateway.") else room
+            if target != room and target not in BELOW[room]:
+                wrong.append(f"{path}:{line}: {room} imports {module}")
+            if module.split(".")[0] == "redis" and path != ROOT / "store" / "connection.py":
+                wrong.append(f"{path}:{line}: only store/connection.py imports redis")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_pure_rooms_know_no_io_clock_or_chance() -> None:
+    wrong = []
+    for path in [path for room in PURE for path in sorted((ROOT / room).rglob("*.py"))]:
+        modules = [(line, name) for line, name in imports_of(path) if name.split(".")[0] in FORBIDDEN_IN_PURE]
+        wrong += [f"{path}:{line}: a pure room imports {name}" for line, name in modules]
+        nodes = ast.walk(ast.parse(path.read_text()))
+        wrong += [
+            f"{path}:{node.lineno}: async in a pure room" for node in nodes if isinstance(node, ast.AsyncFunctionDef)
+        ]
+    assert not wrong, "\n".join(wrong)

@@ -41,10 +41,12 @@ async def answer_locally(
         raise ArtifactMissing("the decisioning engine is not ready: no artifact has been loaded")
     items = list_items(request, body)
     needs = find_needs(artifact, request, items)
-    visitor = adopt_device(read_visitor(body.get("id"), session_id, ""), "", location_hint)
+    visitor = read_visitor(body.get("id"), session_id, location_hint=location_hint)
     if not visitor.is_known:
         visitor = adopt_device(visitor, mint_device_id(tenant.new_id(), location_hint), "")
-    context = await tenant.locate(artifact, request.context)
+    context = request.context
+    if address := tenant.find_address(artifact, context):
+        context = await tenant.locate(context, address)
     decision = tenant.decide(artifact, request, context, items, visitor)
     results: dict[Place, Results] = {place_of(item): found for item, found in zip(items, decision.results, strict=True)}
     response: JsonObject = {

@@ -14,7 +14,7 @@ from gateway.config import Settings
 from gateway.errors import ConfigError
 from gateway.services import Services, open_services
 from gateway.telemetry import get_log
-from gateway.web.routes import make_admin_app, make_public_app
+from gateway.web.routes import make_admin_app, make_public_server
 
 _KEEPALIVE_S = 75
 _BACKLOG = 1024
@@ -41,9 +41,7 @@ async def run_gateway(settings: Settings, environ: Mapping[str, str] = os.enviro
     """Give a listening gateway; on leaving, it finishes what is under way and closes everything."""
     async with open_services(settings, environ) as services:
         drain_s = settings.web.drain_ms / 1000
-        public = web.AppRunner(
-            make_public_app(services), access_log=None, keepalive_timeout=_KEEPALIVE_S, shutdown_timeout=drain_s
-        )
+        public = web.ServerRunner(make_public_server(services, keepalive_s=_KEEPALIVE_S), shutdown_timeout=drain_s)
         admin = web.AppRunner(make_admin_app(services), access_log=None, shutdown_timeout=1.0)
         try:
             public_address = await _listen(public, settings.web.listen)
@@ -57,7 +55,7 @@ async def run_gateway(settings: Settings, environ: Mapping[str, str] = os.enviro
             get_log().info("server.stopped")
 
 
-async def _listen(runner: web.AppRunner, address: str) -> str:
+async def _listen(runner: web.BaseRunner, address: str) -> str:
     host, port = split_address(address)
     await runner.setup()
     site = web.TCPSite(runner, host, port, backlog=_BACKLOG)

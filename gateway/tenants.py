@@ -32,12 +32,13 @@ class Tenant(Struct, frozen=True):
         """How requests of this client are split."""
         return Policy(self.client.method, all_or_nothing=self.client.split == "all-or-nothing")
 
-    async def locate(self, artifact: Artifact | None, context: Context) -> Context:
-        """Give the context with the visitor's place looked up, where the artifact wants it (on-device §6.2)."""
-        if artifact is None or not artifact.geo_targeting or not self.client.geo:
-            return context
-        address = find_address(context)
-        return context if address is None else merge_geo(context, await self.geo.look_up(address))
+    def find_address(self, artifact: Artifact, context: Context) -> str | None:
+        """Give the address whose place is to be looked up, if the artifact wants it (on-device §6.2)."""
+        return find_address(context) if artifact.geo_targeting and self.client.geo else None
+
+    async def locate(self, context: Context, address: str) -> Context:
+        """Give the context with what is known of the place of `address`."""
+        return merge_geo(context, await self.geo.look_up(address))
 
     def decide(
         self, artifact: Artifact, request: DeliveryRequest, context: Context, items: Sequence[Item], visitor: Visitor

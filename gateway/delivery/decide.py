@@ -77,7 +77,12 @@ def _decide_mbox(run: _Run, item: Item) -> Results:
     rules = run.artifact.mboxes.get(item.name, ())
     if item.name == run.artifact.global_mbox:
         return [_show(run, item, rule, tracer) for rule in _satisfied_once(run, rules, tracer)]
-    for rule in _allowed(run, rules):
+    for rule in rules if tracer is None else ():  # the hot path: `_is_satisfied` without the calls
+        if rule.properties is None or run.case.property_token in rule.properties:
+            run.scope.activity_id = rule.activity_id
+            if rule.test(run.scope):
+                return [_show(run, item, rule, None)]
+    for rule in _allowed(run, rules) if tracer is not None else ():
         if _is_satisfied(run, rule, tracer):
             return [_show(run, item, rule, tracer)]
     return [_show_nothing(item, tracer)]

@@ -38,14 +38,14 @@ class Visitor(Struct, frozen=True):
         return bucketing_id(self.id.get("marketingCloudVisitorId"), self.id.get("tntId"), self.id.get("thirdPartyId"))
 
 
-def read_visitor(raw: JsonObject | None, session_id: str, device_id: str) -> Visitor:
+def read_visitor(raw: JsonObject | None, session_id: str, device_id: str = "", location_hint: str = "") -> Visitor:
     """Give the visitor as the caller names them: ids in the body win over the `device_id` of the cookie (gw:S3)."""
     identity = {name: value for name, value in (raw or {}).items() if value is not None and value != ""}
     if isinstance(identity.get("tntId"), str):
         identity["tntId"] = restore_device_id(identity["tntId"])
     elif device_id:
         identity["tntId"] = restore_device_id(device_id)
-    return Visitor(identity, session_id)
+    return Visitor(identity, session_id, location_hint)
 
 
 def mint_device_id(new_id: str, cluster: str) -> str:

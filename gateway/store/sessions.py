@@ -1,5 +1,7 @@
 """Session records: which device a session belongs to and near which edge cluster it lives (gw:S1, S2, S7)."""
 
+import asyncio
+import math
 from typing import Any
 
 from msgspec import Struct
@@ -11,6 +13,9 @@ from gateway.store.scripts import SCRIPTS
 
 _OPEN, _REFRESH, _SAVE = SCRIPTS["open_session"], SCRIPTS["refresh_session"], SCRIPTS["save_session"]
 
+NOTE_EVERY_S = 30.0
+MOST_NOTED = 20_000
+
 
 class StoredSession(Struct, frozen=True):
     """What is known of a session; an empty text where nothing is, or where the location hint has expired."""
@@ -19,12 +24,24 @@ class StoredSession(Struct, frozen=True):
     location_hint: str
 
 
+class _Note(Struct, frozen=True):
+    """What was last written of a session; `hint` is None when the caller said it and not an answer."""
+
+    device_id: str
+    hint: str | None
+    until_s: float
+
+
 class Sessions:
     """The session records of one Redis."""
 
-    def __init__(self, store: Store, keys: Keys) -> None:
+    def __init__(self, store: Store, keys: Keys, note_every_s: float = NOTE_EVERY_S) -> None:
+        """Write what is already known of a session at most every `note_every_s` seconds."""
         self._store = store
         self._keys = keys
+        self._life_s = math.ceil(SESSION_LIFE_S + note_every_s)  # so that no life is cut short by a note left out
+        self._note_every_s = note_every_s
+        self._noted: dict[tuple[str, str], _Note] = {}
 
     async def open(self, client: str, session_id: str, candidate: str) -> StoredSession:
         """Give the session's device id and location hint, and begin its life of 1860 s anew.
@@ -32,7 +49,7 @@ class Sessions:
         Where it has no device id it gets `candidate`; of concurrent calls the first wins and all get its id (gw:S2).
         An empty candidate creates nothing. Raises StoreError.
         """
-        reply = await self._store.run(_OPEN, [self._keys.session(client, session_id)], [candidate, SESSION_LIFE_S])
+        reply = await self._store.run(_OPEN, [self._keys.session(client, session_id)], [candidate, self._life_s])
         return _read(reply)
 
     def refresh(self, client: str, session_id: str, device_id: str) -> None:
@@ -41,17 +58,34 @@ class Sessions:
         Where both are the same visitor's, the stored suffix stays: it came from an answer, and the caller may have
         sent its copy before that. Another visitor's location hint is forgotten.
         """
-        self._store.fire(_REFRESH, [self._keys.session(client, session_id)], [device_id, SESSION_LIFE_S])
+        note = self._noted.get((client, session_id))
+        if note is None or note.device_id != device_id or self._has_expired(note):
+            self._note(client, session_id, device_id, None)
+            self._store.fire(_REFRESH, [self._keys.session(client, session_id)], [device_id, self._life_s])
 
     def save(self, client: str, session_id: str, device_id: str, location_hint: str) -> None:
         """Note, without waiting, what Target answered: its device id wins, an empty text changes nothing (gw:S2)."""
-        key = self._keys.session(client, session_id)
-        self._store.fire(_SAVE, [key], [device_id, location_hint, SESSION_LIFE_S])
+        note = self._noted.get((client, session_id))
+        if note is None or (device_id, location_hint) != (note.device_id, note.hint) or self._has_expired(note):
+            self._note(client, session_id, device_id, location_hint)
+            key = self._keys.session(client, session_id)
+            self._store.fire(_SAVE, [key], [device_id, location_hint, self._life_s])
+
+    def _has_expired(self, note: "_Note") -> bool:
+        return asyncio.get_running_loop().time() >= note.until_s
+
+    def _note(self, client: str, session_id: str, device_id: str, hint: str | None) -> None:
+        """Remember what is being written, for most calls of a session say what its last one said."""
+        if len(self._noted) >= MOST_NOTED:
+            self._noted.clear()
+        if self._store.connected:
+            until_s = asyncio.get_running_loop().time() + self._note_every_s
+            self._noted[client, session_id] = _Note(device_id, hint, until_s)
 
     async def save_and_wait(self, client: str, session_id: str, device_id: str, location_hint: str) -> None:
         """Do what `save` does and return when it is done; raises StoreError."""
         key = self._keys.session(client, session_id)
-        await self._store.run(_SAVE, [key], [device_id, location_hint, SESSION_LIFE_S])
+        await self._store.run(_SAVE, [key], [device_id, location_hint, self._life_s])
 
 
 def _read(reply: Any) -> StoredSession:

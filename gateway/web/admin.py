@@ -5,8 +5,10 @@ import asyncio
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.web.middleware import SERVICES
+from gateway.services import Services
 from gateway.web.wire import encode
+
+SERVICES = web.AppKey("services", Services)
 
 
 async def live(_request: web.Request) -> web.Response:

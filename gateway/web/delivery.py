@@ -5,8 +5,6 @@ are noted in `lost`, not raised: a valid request gets an answer by its deadline,
 is missing (gw:F5, F9).
 """
 
-from aiohttp import web
-
 from gateway.delivery.answer import NOTHING, Remote, Results, find_missing, join, place_of, read_remote
 from gateway.delivery.decide import Decision
 from gateway.delivery.model import Context, JsonObject
@@ -15,40 +13,43 @@ from gateway.delivery.plan import Plan, list_items, split
 from gateway.delivery.session import Visitor, merge_answered_id, read_answered, read_visitor, shield_id
 from gateway.errors import RequestError, UpstreamError, UpstreamRefused
 from gateway.services import Services
-from gateway.web.identity import identify
+from gateway.web.identity import ask_session, must_ask_session, name_visitor
 from gateway.web.inbound import Inbound, read_inbound
-from gateway.web.middleware import REQUEST_ID, SERVICES, make_response
+from gateway.web.middleware import Ask
 from gateway.web.outgoing import Pending, start_remote
 from gateway.web.reporting import Outcome, report
+from gateway.web.response import Answer
 from gateway.web.visitor_cookies import make_cookie_headers
 from gateway.web.wire import encode
 
 _EMPTY = Decision([], [])
 
 
-async def answer_delivery(request: web.Request) -> web.Response:
+async def answer_delivery(ask: Ask) -> Answer:
     """Answer one delivery request."""
-    services = request.app[SERVICES]
+    services = ask.services
     services.under_way += 1
     try:
-        inbound = await read_inbound(request, services)
+        inbound = await read_inbound(ask.request, services)
         if inbound.is_ping:
-            return make_response(200, encode(_answer_ping(services, inbound, request[REQUEST_ID])))
-        return await _walk(services, inbound, request[REQUEST_ID])
+            return Answer(200, encode(_answer_ping(services, inbound, ask.request_id)))
+        return await _walk(services, inbound, ask.request_id)
     finally:
         services.under_way -= 1
 
 
-async def _walk(services: Services, inbound: Inbound, request_id: str) -> web.Response:
+async def _walk(services: Services, inbound: Inbound, request_id: str) -> Answer:
     lost: list[str] = []
     artifact = inbound.tenant.feed.artifact
     items = list_items(inbound.request, inbound.body)
     plan = split(inbound.request, items, artifact, inbound.tenant.policy)
-    visitor = await identify(services, inbound, lost, asks_target=plan.ask_target)
+    visitor = name_visitor(services, inbound)
+    if must_ask_session(services, visitor, asks_target=plan.ask_target):
+        visitor = await ask_session(services, inbound, visitor, lost)
     pending = await start_remote(services, inbound, plan, visitor, request_id, lost) if plan.ask_target else None
     try:
-        decision = await _decide(services, inbound, plan, visitor, lost)
-        remote = await _meet(inbound, plan, pending, lost)
+        decision = await _decide(services, inbound, plan, visitor, lost) if plan.local else _EMPTY
+        remote = await _meet(inbound, plan, pending, lost) if pending is not None else NOTHING
     finally:
         if pending is not None and not pending.done():
             pending.cancel()
@@ -65,14 +66,14 @@ async def _walk(services: Services, inbound: Inbound, request_id: str) -> web.Re
 
 
 async def _decide(services: Services, inbound: Inbound, plan: Plan, visitor: Visitor, lost: list[str]) -> Decision:
-    artifact = inbound.tenant.feed.artifact
-    if not plan.local:
-        return _EMPTY
+    tenant, context = inbound.tenant, inbound.request.context
+    artifact = tenant.feed.artifact
     if artifact is None:
         lost.append("artifact")
         return _EMPTY
-    context = await inbound.tenant.locate(artifact, inbound.request.context)
-    decision = inbound.tenant.decide(artifact, inbound.request, context, plan.local, visitor)
+    if address := tenant.find_address(artifact, context):
+        context = await tenant.locate(context, address)
+    decision = tenant.decide(artifact, inbound.request, context, plan.local, visitor)
     if decision.notifications:
         _tell_target(services, inbound, visitor, context, decision)
     return decision
@@ -83,10 +84,8 @@ def _tell_target(services: Services, inbound: Inbound, visitor: Visitor, context
     services.outbox.put(inbound.tenant.code, visitor.session_id, body)
 
 
-async def _meet(inbound: Inbound, plan: Plan, pending: Pending | None, lost: list[str]) -> Remote:
+async def _meet(inbound: Inbound, plan: Plan, pending: Pending, lost: list[str]) -> Remote:
     """Give Target's part of the answer, or nothing where it failed."""
-    if pending is None:
-        return NOTHING
     try:
         reply = await pending
     except UpstreamError as error:
@@ -126,20 +125,18 @@ def _members(services: Services, remote: Remote) -> JsonObject:
 
 def _answer_ping(services: Services, inbound: Inbound, request_id: str) -> JsonObject:
     """Answer a call that asks nothing: it opens, changes and merges nothing (gw:S11)."""
-    identity = read_visitor(inbound.body.get("id"), inbound.session_id, "").id
+    identity = read_visitor(inbound.body.get("id"), inbound.session_id).id
     answer: JsonObject = {"status": 200, "requestId": inbound.request.request_id or request_id}
     if identity:
         answer["id"] = shield_id(identity, keep_clients=services.settings.web.keep_clients)
     return answer | {"client": inbound.tenant.code}
 
 
-def _respond(services: Services, inbound: Inbound, answer: JsonObject, outcome: Outcome) -> web.Response:
+def _respond(services: Services, inbound: Inbound, answer: JsonObject, outcome: Outcome) -> Answer:
     partial = services.settings.web.partial_status
     status = 204 if inbound.request.context.beacon else partial if answer["status"] == 206 else 200
-    response = make_response(status, encode(answer) if status != 204 else b"")
-    if inbound.sets_cookies:
-        response.headers.extend(make_cookie_headers(services, inbound, answer))
+    headers = make_cookie_headers(services, inbound, answer) if inbound.sets_cookies else []
     if outcome.lost:
-        response.headers["X-Gateway-Degraded"] = ", ".join(dict.fromkeys(outcome.lost))
+        headers.append(("X-Gateway-Degraded", ", ".join(dict.fromkeys(outcome.lost))))
     report(services, inbound, outcome, status, answer["status"])
-    return response
+    return Answer(status, encode(answer) if status != 204 else b"", headers)

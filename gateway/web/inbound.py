@@ -66,7 +66,7 @@ class Inbound(Struct, frozen=True, kw_only=True):
         )
 
 
-async def read_inbound(request: web.Request, services: Services) -> Inbound:
+async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     """Give the checked request, in the order of spec delivery-api §17; raises RequestError at the first failure."""
     settings = services.settings.web
     started, arrived = time.perf_counter(), asyncio.get_running_loop().time()
@@ -154,7 +154,7 @@ def _read_edge_cookie(cookies: str) -> str:
     return value if _CLUSTER.fullmatch(value) else ""
 
 
-def _copy_browser(body: JsonObject, request: web.Request, settings: Web) -> bool:
+def _copy_browser(body: JsonObject, request: web.BaseRequest, settings: Web) -> bool:
     """Copy what a browser says of itself in headers into the body (§3.2); gives whether anything was copied."""
     context = body.get("context")
     if not isinstance(context, dict):
@@ -187,7 +187,7 @@ def read_client_hints(headers: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def find_visitor_address(request: web.Request, settings: Web) -> str:
+def find_visitor_address(request: web.BaseRequest, settings: Web) -> str:
     """Give the visitor's IP address as configured: none, the peer's, or what the trusted proxies forwarded."""
     address = ""
     if settings.visitor_address == "peer":

@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 _BRACKETS_AND_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
-async def read_body(request: web.Request, limits: Web) -> bytes:
+async def read_body(request: web.BaseRequest, limits: Web) -> bytes:
     """Give the whole body of `request`; raises BodyTooLarge or BodyTooSlow."""
     most = limits.max_body_kb * 1024
     length = request.content_length

@@ -85,10 +85,7 @@ async def run_proxy(folder: Path) -> AsyncIterator[Proxy]:
         http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         port = find_free_port()
         write_configuration(folder, port, backends)
-        process = subprocess.Popen(
-            [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "main.log")],
-            stderr=subprocess.PIPE,
-        )
+        process = start(folder)
         stack.callback(end, process)
         await wait_until(lambda: process.poll() is not None or (folder / "nginx.pid").exists())
         assert process.poll() is None, (folder / "main.log").read_text()
@@ -105,6 +102,12 @@ def write_configuration(folder: Path, port: int, backends: dict[str, Backend]) -
     (folder / "nginx.conf").write_text(_MAIN.format(folder=folder))
 
 
+def start(folder: Path) -> "subprocess.Popen[bytes]":
+    """Start nginx with what `write_configuration` wrote."""
+    command = [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "main.log")]
+    return subprocess.Popen(command, stderr=subprocess.PIPE)
+
+
 def end(process: "subprocess.Popen[bytes]") -> None:
     """End nginx and wait for it."""
     process.send_signal(signal.SIGTERM)
@@ -114,7 +117,6 @@ def end(process: "subprocess.Popen[bytes]") -> None:
 
 async def start_backend(name: str) -> Backend:
     """Start a server on a free port."""
-
     taken: list[str] = []
 
     async def say(request: web.Request) -> web.Response:

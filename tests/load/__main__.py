@@ -33,8 +33,8 @@ _EXAMPLES = """\
 examples:
   python -m tests.load                                 everything, about 80 seconds
   python -m tests.load --only local-known hybrid       two scenarios (the bare handler is always there)
-  python -m tests.load --only sessions --rounds 3      session scripts only
-  python -m tests.load --seconds 0.3 --rounds 3        a quick look, about 20 seconds; noisier
+  python -m tests.load --only sessions                 session scripts only
+  python -m tests.load --rounds 4                      a quick look, about 30 seconds; noisier
   python -m tests.load --profile local-known           where a gateway spends its time in one scenario
 
 A missed goal does not fail the run, for a busy machine misses goals too; a wrong answer does (status 1).
@@ -75,8 +75,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     names = [*MEASUREMENTS, *SCENARIOS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"some of: {', '.join(names)}")
-    parser.add_argument("--seconds", type=float, default=0.9, help="length of one window (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="windows a scenario and load (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.3, help="length of one window (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=15, help="windows a scenario and load (default: %(default)s)")
     parser.add_argument("--profile", choices=list(SCENARIOS), help="profile one scenario instead of measuring")
     return parser
 

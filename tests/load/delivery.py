@@ -32,11 +32,16 @@ Settle = Callable[[], Awaitable[None]]
 
 
 class Peak(Struct, frozen=True):
-    """One closed-loop window: requests a second, CPU seconds a request, share of the core in use."""
+    """One closed-loop window: requests answered, seconds it took, CPU seconds the server used."""
 
-    per_s: float
+    good: int
+    elapsed: float
     cpu_s: float
-    busy: float
+
+    @property
+    def per_s(self) -> float:
+        """Requests a second."""
+        return self.good / self.elapsed
 
 
 class Calm(Struct, frozen=True):
@@ -60,6 +65,11 @@ class Trial(Struct):
     def per_s(self) -> float:
         """The peak: the median of the rounds."""
         return middle([peak.per_s for peak in self.peaks])
+
+    @property
+    def cpu_us(self) -> float:
+        """CPU time a request, over all rounds: a single window is too short for the kernel's steps of 10 ms."""
+        return 1e6 * sum(peak.cpu_s for peak in self.peaks) / sum(peak.good for peak in self.peaks)
 
 
 async def measure(bench: Bench) -> list[Row]:
@@ -156,14 +166,16 @@ async def _find_peaks(bench: Bench, trials: Sequence[Trial], settle: Settle) -> 
 
 
 async def _find_peak(bench: Bench, trial: Trial, settle: Settle) -> Peak:
-    cpu, begun = trial.server.cpu_seconds(), time.perf_counter()
+    cpu = trial.server.cpu_seconds()
     window = await trial.load.run_closed(bench.seconds)
+    elapsed = window.elapsed
     if trial.scenario.settles:
+        begun = time.perf_counter()
         await settle()
-    elapsed = time.perf_counter() - begun
+        elapsed += time.perf_counter() - begun
     cpu = trial.server.cpu_seconds() - cpu
     _count_failed(trial, window)
-    return Peak(window.good / elapsed, cpu / window.good, cpu / elapsed)
+    return Peak(window.good, elapsed, cpu)
 
 
 async def _find_latencies(bench: Bench, trials: Sequence[Trial], settle: Settle) -> None:
@@ -185,25 +197,23 @@ def _count_failed(trial: Trial, window: Window) -> None:
 
 
 def _make_row(trial: Trial, bare: Trial) -> Row:
-    rows = list(zip(trial.peaks, bare.peaks, strict=True))
-    ratios = [ours.per_s / theirs.per_s for ours, theirs in rows]
+    ratios = [ours.per_s / theirs.per_s for ours, theirs in zip(trial.peaks, bare.peaks, strict=True)]
     own = trial is bare
     p99 = [calm.p99_ms for calm in trial.calms]
-    over = [ours.p99_ms - theirs.p99_ms for ours, theirs in zip(trial.calms, bare.calms, strict=True)]
     return Row(
         name=trial.scenario.name,
         about=trial.scenario.about,
         per_s=trial.per_s,
         ratio=middle(ratios),
-        lowest=None if own else min(ratios),
-        highest=None if own else max(ratios),
-        cpu_us=1e6 * middle([peak.cpu_s for peak in trial.peaks]),
-        cpu_ratio=middle([theirs.cpu_s / ours.cpu_s for ours, theirs in rows]),
-        busy=middle([peak.busy for peak in trial.peaks]),
+        lower=None if own else percentile(ratios, 0.25),
+        upper=None if own else percentile(ratios, 0.75),
+        cpu_us=trial.cpu_us,
+        cpu_ratio=bare.cpu_us / trial.cpu_us,
+        busy=sum(peak.cpu_s for peak in trial.peaks) / sum(peak.elapsed for peak in trial.peaks),
         p50_ms=middle([calm.p50_ms for calm in trial.calms]),
         p99_ms=middle(p99),
         best_p99_ms=min(p99),
-        p99_over_bare_ms=None if own else middle(over),
+        p99_over_bare_ms=None if own else middle(p99) - middle([calm.p99_ms for calm in bare.calms]),
         failed=trial.failed,
         goals=trial.scenario.goals,
     )

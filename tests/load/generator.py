@@ -101,7 +101,7 @@ class Load:
 
     async def run_closed(self, seconds: float) -> Window:
         """Keep every connection busy for `seconds`."""
-        end = time.perf_counter() + seconds
+        end = 0.0
 
         def send_again(connection: _Connection) -> None:
             now = time.perf_counter()
@@ -111,6 +111,8 @@ class Load:
                 self._rest(connection)
 
         def begin() -> None:
+            nonlocal end
+            end = time.perf_counter() + seconds
             for connection in self._take_idle():
                 send_again(connection)
 
@@ -118,7 +120,7 @@ class Load:
 
     async def run_open(self, seconds: float, per_s: float) -> Window:
         """Send `per_s` requests a second for `seconds`, whatever the server does."""
-        begun, total, sent = time.perf_counter(), int(seconds * per_s), 0
+        begun, total, sent = 0.0, int(seconds * per_s), 0
 
         def send_due() -> None:
             nonlocal sent
@@ -138,7 +140,12 @@ class Load:
             if sent < total:
                 asyncio.get_running_loop().call_later(_TICK_S, tick)
 
-        return await self._run(rest_and_send, tick)
+        def begin() -> None:
+            nonlocal begun
+            begun = time.perf_counter()
+            tick()
+
+        return await self._run(rest_and_send, begin)
 
     async def _run(self, following: Callable[[_Connection], None], begin: Callable[[], None]) -> Window:
         window = self._window = Window(latencies=[])

@@ -14,6 +14,7 @@ from tests.load.report import Row
 _INK, _QUIET, _GRID = "#1f2933", "#697586", "#d9dee5"
 _MET, _MISSED, _PLAIN, _GOAL = "#2b7a5b", "#c2571a", "#8a97a8", "#1f2933"
 _BAR = 0.56
+_LEGEND = "Upright line: goal (green: met, orange: missed) · thin line: the middle half of the rounds"
 
 
 def draw(rows: Sequence[Row], path: Path) -> None:
@@ -28,9 +29,8 @@ def draw(rows: Sequence[Row], path: Path) -> None:
         figure.suptitle(
             "One gateway process on one core, beside a bare aiohttp handler", x=0.01, ha="left", weight="bold"
         )
-        if others:
-            figure.text(0.01, 0.012, " · ".join(others), color=_QUIET, ha="left", va="bottom")
-        figure.tight_layout(rect=(0, 0.05 if others else 0, 1, 0.99), w_pad=3)
+        figure.text(0.01, 0.012, " · ".join([_LEGEND, *others]), color=_QUIET, ha="left", va="bottom")
+        figure.tight_layout(rect=(0, 0.05, 1, 0.99), w_pad=3)
         figure.savefig(path, dpi=140)
         plt.close(figure)
 
@@ -38,21 +38,20 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 def _lay_out(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
-    axes.tick_params(axis="y", length=0)
 
 
 def _draw_ratios(axes: Axes, rows: Sequence[Row]) -> None:
-    """Bars of R with the rounds' extremes, and a line where the goal is."""
+    """Bars of R with the middle half of the rounds, and a line where the goal is."""
     for at, row in enumerate(rows):
         ratio = row.ratio or 0.0
         axes.barh(at, ratio, _BAR, color=_color(row, "ratio"))
         end = ratio
-        if row.lowest is not None and row.highest is not None:
-            axes.plot([row.lowest, row.highest], [at, at], color=_INK, linewidth=1.2, solid_capstyle="butt")
-            end = max(ratio, row.highest)
+        if row.lower is not None and row.upper is not None:
+            axes.plot([row.lower, row.upper], [at, at], color=_INK, linewidth=1.2, solid_capstyle="butt")
+            end = max(ratio, row.upper)
         end = max(end, _draw_goal(axes, at, _bound(row, "ratio")))
         axes.text(end + 0.015, at, f"{ratio:.2f} R   {row.per_s:,.0f}/s   {row.cpu_us or 0:,.0f} µs CPU", va="center")
-    _finish(axes, "Throughput at the peak", "R: requests a second ÷ the bare handler's in the same round", 1.45)
+    _finish(axes, "Throughput at the peak", "R: requests a second, bare handler = 1", 1.5)
 
 
 def _draw_latencies(axes: Axes, rows: Sequence[Row]) -> None:
@@ -68,9 +67,7 @@ def _draw_latencies(axes: Axes, rows: Sequence[Row]) -> None:
         end = max(p99, _draw_goal(axes, at, None if bound is None else bare + bound))
         axes.annotate(f"{p50:.2f} · {p99:.2f} ms", (end, at), (9, 0), textcoords="offset points", va="center")
     widest = max([(row.p99_ms or 0.0) for row in rows] + [bare + 6])
-    _finish(
-        axes, "Latency at half of each peak", "ms from when the request was due: p50 (ring) to p99 (dot)", widest * 1.3
-    )
+    _finish(axes, "Latency at half of each peak", "ms since the request was due: ring p50, dot p99", widest * 1.3)
 
 
 def _draw_goal(axes: Axes, at: int, bound: float | None) -> float:
@@ -82,11 +79,12 @@ def _draw_goal(axes: Axes, at: int, bound: float | None) -> float:
 
 def _finish(axes: Axes, title: str, label: str, widest: float) -> None:
     axes.set_title(title, loc="left", fontsize=11)
-    axes.set_xlabel(f"{label}; upright line: the goal", loc="left")
+    axes.set_xlabel(label, loc="left")
     axes.set_xlim(0, widest)
     axes.grid(axis="x", color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.tick_params(axis="x", colors=_QUIET, length=0)
+    axes.tick_params(axis="both", length=0)
+    axes.tick_params(axis="x", colors=_QUIET)
     for spine in axes.spines.values():
         spine.set_visible(False)
 

@@ -139,7 +139,7 @@ def run_server(command: Command) -> Iterator[Server]:
 def _await_port(process: "subprocess.Popen[bytes]", output: Path, command: Command) -> int:
     deadline = time.monotonic() + _PATIENCE_S
     while process.poll() is None and time.monotonic() < deadline:
-        for line in output.read_bytes().splitlines():
+        for line in output.read_bytes().split(b"\n")[:-1]:  # what follows the last line end is still being written
             if line.startswith(b"{") and (port := command.read_port(msgspec.json.decode(line))):
                 return port
         time.sleep(_POLL_S)

@@ -37,7 +37,7 @@ class Row(Struct, frozen=True, kw_only=True):
     """One line of the table; what was not measured is None.
 
     `ratio` compares `per_s` with the bare handler's of the same round (median), `cpu_ratio` the CPU time a request;
-    `lowest` and `highest` are the ratio's extremes over the rounds. Times are in the unit of their names; `p50_ms` and
+    half of the rounds have their ratio between `lower` and `upper`. Times are in the unit of their names; `p50_ms` and
     `p99_ms` of delivery scenarios are taken at half of the row's own `per_s`, `best_p99_ms` is the calmest round's.
     """
 
@@ -45,8 +45,8 @@ class Row(Struct, frozen=True, kw_only=True):
     about: str
     per_s: float
     ratio: float | None = None
-    lowest: float | None = None
-    highest: float | None = None
+    lower: float | None = None
+    upper: float | None = None
     cpu_us: float | None = None
     cpu_ratio: float | None = None
     busy: float | None = None
@@ -66,8 +66,8 @@ _LABELS = {"per_s": "per s", "ratio": "R", "p99_over_bare_ms": "over bare"}
 _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("per_s", "per s", ",.0f"),
     ("ratio", "ratio R", ".2f"),
-    ("lowest", "lowest", ".2f"),
-    ("highest", "highest", ".2f"),
+    ("lower", "from", ".2f"),
+    ("upper", "to", ".2f"),
     ("cpu_us", "CPU µs", ",.0f"),
     ("cpu_ratio", "CPU R", ".2f"),
     ("busy", "core", ".0%"),

@@ -31,7 +31,16 @@ def install_node_sdk() -> Program:
         raise NotInstallableError("node and npm are not on the PATH")
     folder = _BUILD / "node"
     packages = _read_packages("node_packages.txt")
-    install = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts"]
+    install = [
+        npm,
+        "install",
+        "--prefix",
+        str(folder),
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--fetch-retries=1",
+    ]
     _install_once(folder, packages, [[*install, "--no-save", "--no-package-lock", *packages]])
     return Program([node, str(_HERE / "node_client.js")], {"NODE_PATH": str(folder / "node_modules")})
 

@@ -29,7 +29,7 @@ async def send(stage: Stage, body: Any, headers: dict[str, str]) -> Answer:
 
 
 def assert_readable(answer: Answer) -> None:
-    """A page may read an answer with credentials only when its very origin is named (§4 point 1)."""
+    """Check what a page needs to read an answer to a call with credentials: its very origin, named (§4 point 1)."""
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert answer.headers["Access-Control-Allow-Credentials"] == "true"
     assert "Origin" in answer.headers["Vary"]

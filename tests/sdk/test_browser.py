@@ -1,6 +1,7 @@
 """A real browser as at.js uses it: cross-origin calls with credentials, cookies, a beacon (delivery-api §4)."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -29,7 +30,7 @@ _FLAGS = [
     "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
-SEEN_S = 50
+SEEN_S = 30
 
 pytestmark = pytest.mark.skipif(not _CHROMIUM, reason="there is no chromium on the PATH")
 
@@ -42,7 +43,7 @@ async def serve_page(seen: asyncio.Future[Any]) -> AsyncIterator[str]:
         return web.FileResponse(_PAGE)
 
     async def take(request: web.Request) -> web.Response:
-        seen.set_result(await request.json(content_type=None))
+        seen.set_result(json.loads(await request.read()))
         return web.Response()
 
     app = web.Application()

@@ -17,7 +17,7 @@ NOTHING = StoredSession(device_id="", location_hint="")
 
 @pytest.fixture
 def sessions(store, keys):
-    return Sessions(store, keys)
+    return Sessions(store, keys, note_every_s=0)
 
 
 @pytest.fixture
@@ -182,13 +182,27 @@ STEPS = st.one_of(
 SERIAL = itertools.count()
 
 
+@pytest.mark.parametrize("note_every_s", [0, 30])
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, max_size=12))
-async def test_records_do_what_the_model_does(sessions, steps):
-    """gw:S2, S3: any sequence of steps, each example in a session of its own."""
+async def test_records_do_what_the_model_does(store, keys, note_every_s, steps):
+    """gw:S2, S3: any sequence of steps, each example in a session of its own, left-out notes or not."""
+    sessions = Sessions(store, keys, note_every_s)
     session_id, model = f"model-{next(SERIAL)}", Model()
     for name, *arguments in [*steps, ("open", "")]:
         expected = getattr(model, name)(*arguments)
         outcome = getattr(sessions, name)("acme", session_id, *arguments)
         if name == "open":
             assert await outcome == expected
+
+
+async def test_what_is_known_is_not_written_again_for_a_while_and_costs_no_life(store, keys, record):
+    """gw:S7: the record lives longer by the time for which notes may be left out."""
+    sessions = Sessions(store, keys, note_every_s=30)
+    sessions.refresh("acme", "s", "abc.35_0")
+    await sessions.open("acme", "s", "")
+    sent = store.counts.sent
+    for _ in range(10):
+        sessions.refresh("acme", "s", "abc.35_0")
+    assert store.counts.sent == sent
+    assert (await record())[1] > 1880

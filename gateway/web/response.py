@@ -1,0 +1,78 @@
+"""JSON responses whose head is written here, in one go.
+
+aiohttp's own response assembles its headers in a dictionary and asks a dozen questions that have one answer here;
+writing the head by hand gives back a fifth of the time of a local decision.
+"""
+
+import time
+from collections.abc import Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+Header = tuple[str, str]
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+_FIXED = "Cache-Control: no-cache, no-store\r\nServer: decisioning-gateway\r\n"
+_JSON = "Content-Type: application/json;charset=UTF-8\r\n"
+
+
+class Answer(web.StreamResponse):
+    """A complete answer: status, JSON body (none with 204), further headers."""
+
+    def __init__(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
+        """Take what is to be sent; `extra` may be added to until the answer is returned."""
+        super().__init__(status=status)
+        self.body = body
+        self.extra = list(headers)
+        self._writer: AbstractStreamWriter | None = None
+        self._head = b""
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Lay out the head; it is sent together with the body."""
+        if not request.keep_alive:
+            self.force_close()
+        elif self.keep_alive is None:
+            self._keep_alive = True
+        self._head = self._lay_out(request)
+        self._writer = request.writer
+        return self._writer
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - the signature of aiohttp
+        """Send everything in one write."""
+        if self._writer is not None:
+            writer, self._writer = self._writer, None
+            await writer.write(self._head + self.body if self.status != HTTPStatus.NO_CONTENT else self._head)
+
+    def _lay_out(self, request: web.BaseRequest) -> bytes:
+        major, minor = request.version
+        content = f"{_JSON}Content-Length: {len(self.body)}\r\n" if self.status != HTTPStatus.NO_CONTENT else ""
+        extra = "".join([f"{name}: {value}\r\n" for name, value in self.extra])
+        if extra.count("\n") != len(self.extra) or extra.count("\r") != len(self.extra):
+            raise ValueError("a header value has a line break in it")
+        connection = ""
+        if not self.keep_alive:
+            connection = "Connection: close\r\n"
+        elif minor == 0:
+            connection = "Connection: keep-alive\r\n"
+        head = f"HTTP/{major}.{minor} {self.status} {_PHRASES[self.status]}\r\n{content}{_FIXED}{extra}{connection}"
+        return f"{head}Date: {_date.read()}\r\n\r\n".encode()
+
+
+class _Date:
+    """The date of the current second, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = ""
+
+    def read(self) -> str:
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._text = now, formatdate(now, usegmt=True)
+        return self._text
+
+
+_date = _Date()

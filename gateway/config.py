@@ -33,6 +33,7 @@ class Web(_Table, frozen=True, kw_only=True, rename="kebab"):
     admin_listen: str = "127.0.0.1:8081"
     deadline_ms: Milliseconds = 2500
     body_timeout_ms: Milliseconds = 10_000
+    grace_ms: Milliseconds = 0
     drain_ms: Milliseconds = 10_000
     max_body_kb: Count = 256
     max_depth: Annotated[int, Meta(ge=8, le=200)] = 64

@@ -140,7 +140,9 @@ def _open_outbox(
 ) -> Outbox:
     stream = NotificationStream(store, new_id(), settings.outbox.max_length)
 
-    def address(message: Message, deadline: float) -> Call:
+    def address(message: Message, deadline: float) -> Call | None:
+        if message.client not in tenants:  # it was configured when the entry was made
+            return None
         organization = tenants[message.client].client.organization_id
         identity = message.body.get("id") or {}
         cluster = cluster_of(str(identity.get("tntId", "")))
@@ -182,6 +184,12 @@ def _watch(services: Services) -> None:
             "store_connected": float(store.connected),
             "upstream_under_way": float(fanout.under_way),
             "requests_under_way": float(services.under_way),
+            "outbox_waiting": float(services.outbox.counts.waiting),
+            "artifact_age_seconds": {
+                code: tenant.clock() - tenant.feed.swapped_s
+                for code, tenant in services.tenants.items()
+                if tenant.feed.swapped_s
+            },
         },
         kind="gauge",
     )

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from itertools import accumulate
 from typing import Any, BinaryIO
@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _FLUSH_S = 0.25
 _MOST_LINES = 512
+Watched = float | Mapping[str, float]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 
@@ -109,13 +110,18 @@ class Metrics:
         self._degraded = Counter(
             "gateway_degraded", "Answers that lack something, by reason", ["reason"], registry=self.registry
         )
+        self._refusals = Counter(
+            "gateway_upstream_refused", "Calls that Target refused, by its status", ["status"], registry=self.registry
+        )
         self._events = Counter("gateway_events", "Facts that operators watch", ["event"], registry=self.registry)
         self.registry.register(_Answers(self._answers, self._times))
 
-    def count_answer(self, client: str, status: int, decided: str, seconds: float) -> None:
-        """Count one answer; `client` is a configured client code or "", never a caller's text."""
+    def count_answer(self, client: str, status: int, decided: str, seconds: float | None) -> None:
+        """Count one answer; `client` is a configured client code or "", `seconds` None for one that was refused."""
         key = (client, status, decided)
         self._answers[key] = self._answers.get(key, 0) + 1
+        if seconds is None:
+            return
         times = self._times.get(client)
         if times is None:
             times = self._times[client] = Times([0] * (len(SECONDS) + 1))
@@ -130,8 +136,12 @@ class Metrics:
         """Count one fact by its event name."""
         self._events.labels(event).inc()
 
-    def watch(self, read: Callable[[], dict[str, float]], *, kind: str) -> None:
-        """Show the numbers `read` gives under their names at every scrape; `kind` is gauge or counter."""
+    def count_refusal(self, status: int) -> None:
+        """Count one call that Target refused, by its status."""
+        self._refusals.labels(str(status) if 300 <= status < 600 else "other").inc()
+
+    def watch(self, read: "Callable[[], dict[str, Watched]]", *, kind: str) -> None:
+        """Show what `read` gives at every scrape, a number or one for each client; `kind` is gauge or counter."""
         self.registry.register(_Watch(read, kind))
 
 
@@ -166,13 +176,22 @@ class _Answers(Collector):
 class _Watch(Collector):
     """Numbers that others keep, read when asked for."""
 
-    def __init__(self, read: Callable[[], dict[str, float]], kind: str) -> None:
+    def __init__(self, read: Callable[[], dict[str, Watched]], kind: str) -> None:
         self._read = read
         self._family = GaugeMetricFamily if kind == "gauge" else CounterMetricFamily
 
     def collect(self) -> Iterable[Metric]:
         """Give the current numbers."""
-        return [self._family(f"gateway_{name}", name.replace("_", " "), value=v) for name, v in self._read().items()]
+        return [self._show(name, value) for name, value in self._read().items()]
+
+    def _show(self, name: str, value: Watched) -> Metric:
+        about = name.replace("_", " ")
+        if not isinstance(value, Mapping):
+            return self._family(f"gateway_{name}", about, value=value)
+        family = self._family(f"gateway_{name}", about, labels=["client"])
+        for client, number in value.items():
+            family.add_metric([client], number)
+        return family
 
 
 def _encode_lines(lines: Iterable[Answered]) -> bytes:

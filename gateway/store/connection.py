@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from gateway.errors import ConfigError, ScriptFailed, StoreError, StoreUnreachable
 from gateway.store.pipeline import Counts, Limits, Pipeline
 from gateway.store.scripts import SCRIPTS, Script
+from gateway.telemetry import get_log
 
 _PARTS = {"connection_class", "username", "password", "host", "port", "db", "path"}
 _FIRST_PAUSE_S = 0.02
@@ -170,9 +171,12 @@ class Store:
             try:
                 self.last_error = await self._converse()
                 failures = 0
+                get_log().warning("store.lost", detail=self.last_error)
             except Exception as error:  # noqa: BLE001 - whatever ended this connection, the next one must be tried
                 self.last_error = f"{type(error).__name__}: {error}"
                 failures += 1
+                if failures == 1:  # one event a fact: it stays away until store.connected
+                    get_log().error("store.unreachable", detail=self.last_error)
             self._tried.set()
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
@@ -185,6 +189,7 @@ class Store:
             self._pipeline = Pipeline(connection._reader, connection._writer, self._limits, self.counts)
             if self._tried.is_set():
                 self.counts.reconnected += 1
+                get_log().info("store.connected")
             self._tried.set()
             return await self._pipeline.read()
         finally:

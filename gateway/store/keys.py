@@ -19,14 +19,15 @@ class Keys:
         if not secret:
             raise ConfigError("The key secret is empty: set the variable that redis.key-secret-env names")
         # BLAKE2b takes keys up to 64 bytes; a longer secret counts whole.
-        self._key = secret if len(secret) <= 64 else hashlib.blake2b(secret).digest()
+        key = secret if len(secret) <= 64 else hashlib.blake2b(secret).digest()
+        self._hash = hashlib.blake2b(digest_size=16, key=key)
 
     def session(self, client: str, session_id: str) -> bytes:
         """Give the key of a session's record."""
         return f"{self._tag(client, session_id)}:session".encode()
 
     def _tag(self, client: str, *ids: str) -> str:
-        digest = hashlib.blake2b(digest_size=16, key=self._key)
+        digest = self._hash.copy()
         for text in (client, *ids):
             part = text.encode("utf-8", "surrogatepass")
             digest.update(len(part).to_bytes(8, "big") + part)

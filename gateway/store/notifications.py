@@ -48,10 +48,14 @@ class NotificationStream:
             if "BUSYGROUP" not in error.message:
                 raise
 
-    async def take(self, count: int) -> list[Entry]:
-        """Give up to `count` entries nobody has taken yet; raises StoreError."""
+    async def take(self, count: int, *, again: bool = False) -> list[Entry]:
+        """Give up to `count` entries nobody has taken yet, or `again` those we took and did not finish.
+
+        An entry that was dropped meanwhile comes without content. Raises StoreError.
+        """
+        since = "0" if again else ">"
         reply = await self._store.call(
-            "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, "STREAMS", STREAM, ">"
+            "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, "STREAMS", STREAM, since
         )
         return _read_entries(reply[0][1]) if reply else []
 
@@ -74,6 +78,6 @@ class NotificationStream:
 
 def _read_entries(rows: Any) -> list[Entry]:
     try:
-        return [Entry(id=row[0], content=row[1][1]) for row in rows if row[1] is not None]
+        return [Entry(id=row[0], content=row[1][1] if row[1] else b"") for row in rows]
     except (IndexError, TypeError) as error:
         raise StoreError("An entry of the notification stream cannot be read") from error

@@ -1,7 +1,7 @@
 """Session records: which device a session belongs to and near which edge cluster it lives (gw:S1, S2, S7)."""
 
-import asyncio
 import math
+import time
 from typing import Any
 
 from msgspec import Struct
@@ -59,28 +59,24 @@ class Sessions:
         sent its copy before that. Another visitor's location hint is forgotten.
         """
         note = self._noted.get((client, session_id))
-        if note is None or note.device_id != device_id or self._has_expired(note):
+        if note is None or note.device_id != device_id or time.monotonic() >= note.until_s:
             self._note(client, session_id, device_id, None)
             self._store.fire(_REFRESH, [self._keys.session(client, session_id)], [device_id, self._life_s])
 
     def save(self, client: str, session_id: str, device_id: str, location_hint: str) -> None:
         """Note, without waiting, what Target answered: its device id wins, an empty text changes nothing (gw:S2)."""
-        note = self._noted.get((client, session_id))
-        if note is None or (device_id, location_hint) != (note.device_id, note.hint) or self._has_expired(note):
+        note, now = self._noted.get((client, session_id)), time.monotonic()
+        if note is None or (device_id, location_hint) != (note.device_id, note.hint) or now >= note.until_s:
             self._note(client, session_id, device_id, location_hint)
             key = self._keys.session(client, session_id)
             self._store.fire(_SAVE, [key], [device_id, location_hint, self._life_s])
-
-    def _has_expired(self, note: "_Note") -> bool:
-        return asyncio.get_running_loop().time() >= note.until_s
 
     def _note(self, client: str, session_id: str, device_id: str, hint: str | None) -> None:
         """Remember what is being written, for most calls of a session say what its last one said."""
         if len(self._noted) >= MOST_NOTED:
             self._noted.clear()
         if self._store.connected:
-            until_s = asyncio.get_running_loop().time() + self._note_every_s
-            self._noted[client, session_id] = _Note(device_id, hint, until_s)
+            self._noted[client, session_id] = _Note(device_id, hint, time.monotonic() + self._note_every_s)
 
     async def save_and_wait(self, client: str, session_id: str, device_id: str, location_hint: str) -> None:
         """Do what `save` does and return when it is done; raises StoreError."""

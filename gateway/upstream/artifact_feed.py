@@ -5,6 +5,7 @@ A failed poll, an unreadable body or an unsupported version never takes away the
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,7 @@ class ArtifactFeed:
         self.artifact: Artifact | None = None
         self.retrieved = 0
         self.last_retrieved = ""
+        self.swapped_s = 0.0
         self._client = client
         self._settings = settings
         self._session = session
@@ -95,7 +97,10 @@ class ArtifactFeed:
         self.artifact = artifact
         self._mark = fetched.mark
         self.retrieved += 1
-        self.last_retrieved = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.swapped_s = time.time()
+        self.last_retrieved = (
+            datetime.fromtimestamp(self.swapped_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        )
         self._report("artifact.swapped", f"version {artifact.version}, {len(artifact.mboxes)} mboxes")
         for fault in artifact.faults:
             self._report("artifact.rule_ignored", fault)

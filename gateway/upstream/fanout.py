@@ -90,6 +90,8 @@ async def read_bounded(response: aiohttp.ClientResponse, most: int, ratio: int) 
     compressed = "Content-Encoding" in response.headers
     if announced is not None and compressed:
         most = min(most, max(announced * ratio, _CHUNK))
+    if announced is not None and announced <= most and not compressed:
+        return await response.read()
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_chunked(_CHUNK):

@@ -48,9 +48,10 @@ class Stream(Protocol):
 
     def put(self, content: bytes) -> None: ...  # noqa: D102
     async def open(self) -> None: ...  # noqa: D102
-    async def take(self, count: int) -> list[Any]: ...  # noqa: D102
+    async def take(self, count: int, *, again: bool = False) -> list[Any]: ...  # noqa: D102
     async def take_over(self, idle_ms: int, count: int) -> list[Any]: ...  # noqa: D102
     async def finish(self, entries: list[Any]) -> None: ...  # noqa: D102
+    async def count(self) -> int: ...  # noqa: D102
 
 
 class Message(Struct, frozen=True):
@@ -62,8 +63,10 @@ class Message(Struct, frozen=True):
 
 
 class Counts(Struct):
-    """What became of notification calls; every figure only grows."""
+    """What became of notification calls; every figure but `waiting` only grows."""
 
+    waiting: int = 0
+    """how many the stream held when it was last looked at"""
     put: int = 0
     sent: int = 0
     failed: int = 0
@@ -93,10 +96,10 @@ class Outbox:
         settings: OutboxSettings,
         stream: Stream,
         fanout: Fanout,
-        address: Callable[[Message, float], Call],
+        address: Callable[[Message, float], Call | None],
         clock: Callable[[], float],
     ) -> None:
-        """Send through `fanout`; `address(message, deadline)` makes the call to Target of a message."""
+        """Send through `fanout`; `address(message, deadline)` makes its call, None for a client that is gone."""
         self._settings = settings
         self._stream = stream
         self._fanout = fanout
@@ -113,33 +116,39 @@ class Outbox:
     async def run(self) -> None:
         """Send for ever; give way while requests keep the processor busy; after a failure wait, each time longer."""
         failures = 0
-        opened = False
+        again = True  # what we took before a failure, or its answer was lost, comes first
         load = Load()
         while True:
             try:
-                if not opened:
+                if again:
                     await self._stream.open()
-                    opened = True
                 busy = load.measure() > _BUSY
-                found = await self.send_some(_TAKE_WHEN_BUSY if busy else _TAKE)
+                found = await self.send_some(_TAKE_WHEN_BUSY if busy else _TAKE, again=again)
+                pause_s = 0.0 if (found or again) and not busy else _IDLE_S
+                again = again and found
                 failures = 0
-                pause_s = 0.0 if found and not busy else _IDLE_S
             except (StoreError, UpstreamError):
                 failures += 1
-                opened = opened and failures < 3  # the stream may be gone with its Redis: make it again
+                again = True
                 pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)
             await asyncio.sleep(pause_s)
 
-    async def send_some(self, most: int = _TAKE, abandoned_ms: int = _ABANDONED_MS) -> bool:
-        """Send up to `most` entries; gives whether there were any. Raises UpstreamError when a batch was not taken."""
-        entries = await self._stream.take(most) or await self._stream.take_over(abandoned_ms, most)
+    async def send_some(self, most: int = _TAKE, abandoned_ms: int = _ABANDONED_MS, *, again: bool = False) -> bool:
+        """Send up to `most` entries, or `again` those that were not finished; gives whether there were any.
+
+        Raises UpstreamError when a batch was not taken, and StoreError.
+        """
+        self.counts.waiting = await self._stream.count()
+        entries = await self._stream.take(most, again=again)
+        if not entries and not again:
+            entries = await self._stream.take_over(abandoned_ms, most)
         if not entries:
             return False
         oldest = self._clock() * 1000 - self._settings.max_age_s * 1000
-        stale = [entry for entry in entries if entry.added_ms < oldest]
+        stale = [entry for entry in entries if entry.added_ms < oldest or not entry.content]
         self.counts.dropped += len(stale)
         await self._stream.finish(stale)
-        fresh = [entry for entry in entries if entry.added_ms >= oldest]
+        fresh = [entry for entry in entries if entry.added_ms >= oldest and entry.content]
         slots = asyncio.Semaphore(_AT_ONCE)
         batches = gather_batches(fresh, self._settings.batch)
         outcomes = await asyncio.gather(*(self._send(batch, slots) for batch in batches))
@@ -149,10 +158,13 @@ class Outbox:
 
     async def _send(self, batch: "Batch", slots: asyncio.Semaphore) -> UpstreamError | None:
         async with slots:
-            deadline = asyncio.get_running_loop().time() + _CALL_S
+            call = self._address(batch.message, asyncio.get_running_loop().time() + _CALL_S)
             try:
-                await self._fanout.ask(self._address(batch.message, deadline))
-                self.counts.sent += len(batch.entries)
+                if call is None:
+                    self.counts.dropped += len(batch.entries)
+                else:
+                    await self._fanout.ask(call)
+                    self.counts.sent += len(batch.entries)
             except UpstreamRefused as error:
                 if error.upstream_status >= 500 or error.upstream_status in _TRY_AGAIN:
                     self.counts.failed += len(batch.entries)

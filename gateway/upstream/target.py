@@ -33,18 +33,22 @@ class Call(Struct, frozen=True):
 
 
 @lru_cache(maxsize=4096)
-def find_origin(url: str, edge_url: str, client: str, cluster: str) -> str:
+def find_origin(url: str, edge_url: str, client: str, cluster: str) -> URL:
     """Give scheme, host and port for a client: its edge's where one is known and edges are configured."""
     if edge_url and _CLUSTER.fullmatch(cluster):
-        return edge_url.replace("{cluster}", cluster).replace("{client}", client).rstrip("/")
-    return url.replace("{client}", client).rstrip("/")
+        return URL(edge_url.replace("{cluster}", cluster).replace("{client}", client)).origin()
+    return URL(url.replace("{client}", client)).origin()
 
 
 def make_url(target: Target, client: str, cluster: str, query: Mapping[str, str]) -> URL:
     """Give the address of a call; values of `query` are escaped as Adobe's SDKs do."""
     origin = find_origin(target.url, target.edge_url, client, cluster)
-    pairs = "&".join(f"{name}={quote(value, safe=_UNESCAPED)}" for name, value in query.items())
-    return URL(f"{origin}{PATH}?{pairs}", encoded=True)
+    pairs = "&".join([f"{name}={_escape(value)}" for name, value in query.items()])
+    return URL.build(scheme=origin.scheme, authority=origin.raw_authority, path=PATH, query_string=pairs, encoded=True)
+
+
+def _escape(value: str) -> str:
+    return value if value.isalnum() and value.isascii() else quote(value, safe=_UNESCAPED)
 
 
 def make_headers(request_id: str, version: str) -> dict[str, str]:

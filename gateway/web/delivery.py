@@ -5,7 +5,8 @@ are noted in `lost`, not raised: a valid request gets an answer by its deadline,
 is missing (gw:F5, F9).
 """
 
-from gateway.delivery.answer import NOTHING, Remote, Results, find_missing, join, place_of, read_remote
+from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missing, join, place_of, read_remote
+from gateway.delivery.artifact import Artifact
 from gateway.delivery.decide import Decision
 from gateway.delivery.model import Context, JsonObject
 from gateway.delivery.notifications import make_notification_body
@@ -21,8 +22,6 @@ from gateway.web.reporting import Outcome, report
 from gateway.web.response import Answer
 from gateway.web.visitor_cookies import make_cookie_headers
 from gateway.web.wire import encode
-
-_EMPTY = Decision([], [])
 
 
 async def answer_delivery(ask: Ask) -> Answer:
@@ -40,7 +39,7 @@ async def answer_delivery(ask: Ask) -> Answer:
 
 async def _walk(services: Services, inbound: Inbound, request_id: str) -> Answer:
     lost: list[str] = []
-    artifact = inbound.tenant.feed.artifact
+    artifact = inbound.tenant.feed.artifact  # one snapshot for the whole request
     items = list_items(inbound.request, inbound.body)
     plan = split(inbound.request, items, artifact, inbound.tenant.policy)
     visitor = name_visitor(services, inbound)
@@ -48,35 +47,46 @@ async def _walk(services: Services, inbound: Inbound, request_id: str) -> Answer
         visitor = await ask_session(services, inbound, visitor, lost)
     pending = await start_remote(services, inbound, plan, visitor, request_id, lost) if plan.ask_target else None
     try:
-        decision = await _decide(services, inbound, plan, visitor, lost) if plan.local else _EMPTY
-        remote = await _meet(inbound, plan, pending, lost) if pending is not None else NOTHING
+        local = await _decide(services, inbound, artifact, plan, visitor, lost) if plan.local else {}
+        remote = await _meet(services, inbound, plan, pending, lost) if pending is not None else NOTHING
     finally:
         if pending is not None and not pending.done():
             pending.cancel()
-    results = dict(remote.results) | _by_place(plan, decision)
-    missing = find_missing(plan.remote, results) or plan.undecided or (plan.remote and remote is NOTHING)
-    identity = _settle_identity(services, inbound, visitor, remote)
-    answer: JsonObject = {"status": 206 if missing else 200, "requestId": inbound.request.request_id or request_id}
-    answer |= {"id": shield_id(identity, keep_clients=services.settings.web.keep_clients)}
-    answer |= {"client": inbound.tenant.code} | _members(services, remote)
-    answer |= join(inbound.request, items, results)
+    results = local if remote is NOTHING else {**remote.results, **local}
+    complete = not plan.undecided and (not plan.remote or _is_answered(plan, remote))
+    identity = visitor.id if remote is NOTHING else _settle_identity(services, inbound, visitor, remote)
+    answer: JsonObject = {
+        "status": 200 if complete else 206,
+        "requestId": inbound.request.request_id or request_id,
+        "id": shield_id(identity, keep_clients=services.settings.web.keep_clients),
+        "client": inbound.tenant.code,
+        **_members(services, remote),
+        **join(inbound.request, items, results),
+    }
     if remote.prefetch_metrics and "prefetch" in answer:
         answer["prefetch"]["metrics"] = remote.prefetch_metrics
     return _respond(services, inbound, answer, Outcome(plan, lost, request_id))
 
 
-async def _decide(services: Services, inbound: Inbound, plan: Plan, visitor: Visitor, lost: list[str]) -> Decision:
-    tenant, context = inbound.tenant, inbound.request.context
-    artifact = tenant.feed.artifact
+async def _decide(
+    services: Services, inbound: Inbound, artifact: Artifact | None, plan: Plan, visitor: Visitor, lost: list[str]
+) -> dict[Place, Results]:
+    """Give the local results by place, and note for Target what they displayed."""
     if artifact is None:
         lost.append("artifact")
-        return _EMPTY
+        return {}
+    tenant, context = inbound.tenant, inbound.request.context
     if address := tenant.find_address(artifact, context):
         context = await tenant.locate(context, address)
     decision = tenant.decide(artifact, inbound.request, context, plan.local, visitor)
     if decision.notifications:
         _tell_target(services, inbound, visitor, context, decision)
-    return decision
+    return {place_of(item): found for item, found in zip(plan.local, decision.results, strict=True)}
+
+
+def _is_answered(plan: Plan, remote: Remote) -> bool:
+    """Whether Target answered every item it was asked for."""
+    return remote is not NOTHING and not find_missing(plan.remote, remote.results)
 
 
 def _tell_target(services: Services, inbound: Inbound, visitor: Visitor, context: Context, decision: Decision) -> None:
@@ -84,11 +94,13 @@ def _tell_target(services: Services, inbound: Inbound, visitor: Visitor, context
     services.outbox.put(inbound.tenant.code, visitor.session_id, body)
 
 
-async def _meet(inbound: Inbound, plan: Plan, pending: Pending, lost: list[str]) -> Remote:
+async def _meet(services: Services, inbound: Inbound, plan: Plan, pending: Pending, lost: list[str]) -> Remote:
     """Give Target's part of the answer, or nothing where it failed."""
     try:
         reply = await pending
     except UpstreamError as error:
+        if isinstance(error, UpstreamRefused):
+            services.metrics.count_refusal(error.upstream_status)
         _refuse(error, inbound, plan)
         lost.append(error.code)
         return NOTHING
@@ -103,14 +115,8 @@ def _refuse(error: UpstreamError, inbound: Inbound, plan: Plan) -> None:
         raise error
 
 
-def _by_place(plan: Plan, decision: Decision) -> dict[tuple[str, str, int], Results]:
-    return {place_of(item): found for item, found in zip(plan.local, decision.results, strict=False)}
-
-
 def _settle_identity(services: Services, inbound: Inbound, visitor: Visitor, remote: Remote) -> JsonObject:
     """Give the ids of the answer; what Target said of them is kept for the session's next calls (gw:S2)."""
-    if remote is NOTHING:
-        return visitor.id
     device_id, hint = read_answered(remote.id, remote.members.get("edgeHost"))
     if device_id or hint:
         services.sessions.save(inbound.tenant.code, visitor.session_id, device_id, hint)
@@ -118,9 +124,9 @@ def _settle_identity(services: Services, inbound: Inbound, visitor: Visitor, rem
 
 
 def _members(services: Services, remote: Remote) -> JsonObject:
-    if services.settings.web.keep_clients:
-        return {name: value for name, value in remote.members.items() if name != "edgeHost"}
-    return dict(remote.members)
+    if not services.settings.web.keep_clients:
+        return remote.members
+    return {name: value for name, value in remote.members.items() if name != "edgeHost"}
 
 
 def _answer_ping(services: Services, inbound: Inbound, request_id: str) -> JsonObject:

@@ -11,7 +11,6 @@ from typing import Any
 
 from aiohttp import web
 from msgspec import Struct
-from multidict import MultiMapping
 
 from gateway.config import Web
 from gateway.delivery.cookies import EDGE_COOKIE, MBOX_COOKIE, find_cookie, read_mbox_cookie
@@ -21,7 +20,7 @@ from gateway.delivery.validation import CHANNELS, Leniency, check_request
 from gateway.errors import RequestError
 from gateway.services import Services
 from gateway.tenants import Tenant
-from gateway.web.wire import decode_object, read_body
+from gateway.web.wire import decode_object, read_body, read_query
 
 LONGEST_DEADLINE_MS = 60_000
 _SESSION_ID = re.compile(r"[^\s?/{}\x00-\x1f\x7f]{1,128}")
@@ -72,7 +71,7 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     started, arrived = time.perf_counter(), asyncio.get_running_loop().time()
     raw = await read_body(request, settings)
     body = decode_object(raw, settings.max_depth)
-    headers, query = request.headers, request.query
+    headers, query = request.headers, read_query(request.rel_url.raw_query_string)
     session_id = read_session_id(query)
     tenant = find_tenant(query, services.tenants)
     origin = headers.get("Origin")
@@ -81,6 +80,7 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     repaired = repaired or not has_channel(body) or settings.invalid_items == "drop"
     checked = check_request(body, Leniency(settings.invalid_items, settings.unknown_channel))
     cookie = read_mbox_cookie(find_cookie(cookies, MBOX_COOKIE), tenant.clock()) if cookies else None
+    version = query.get("version")
     return Inbound(
         tenant=tenant,
         session_id=session_id,
@@ -92,7 +92,7 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
         sets_cookies=settings.write_cookies and bool(origin or cookies),
         device_id=cookie.device_id if cookie and settings.read_cookies else "",
         location_hint=_read_edge_cookie(cookies) if cookies and settings.read_cookies else "",
-        version=query.get("version", "") if _VERSION.fullmatch(query.get("version", "")) else "",
+        version=version if version and _VERSION.fullmatch(version) else "",
     )
 
 
@@ -102,7 +102,7 @@ def has_channel(body: JsonObject) -> bool:
     return isinstance(context, dict) and context.get("channel") in CHANNELS
 
 
-def read_session_id(query: MultiMapping[str]) -> str:
+def read_session_id(query: Mapping[str, str]) -> str:
     """Give the session id: 1 to 128 printable characters, none of blank ? / { } (§2)."""
     session_id = query.get("sessionId")
     if session_id is None:
@@ -114,7 +114,7 @@ def read_session_id(query: MultiMapping[str]) -> str:
     return session_id
 
 
-def find_tenant(query: MultiMapping[str], tenants: Mapping[str, Tenant]) -> Tenant:
+def find_tenant(query: Mapping[str, str], tenants: Mapping[str, Tenant]) -> Tenant:
     """Give the configured client that `client` or `imsOrgId` names (gw:S12)."""
     code, organization = query.get("client"), query.get("imsOrgId")
     if code and not organization and code in tenants:

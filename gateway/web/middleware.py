@@ -56,7 +56,7 @@ async def answer(services: Services, routes: Routes, request: web.BaseRequest) -
         response = await find_handler(routes, request)(Ask(services, request, request_id))
     except GatewayError as error:
         response = _answer_error(error)
-        services.metrics.count_answer("", error.status, "refused", 0.0)
+        services.metrics.count_answer("", error.status, "refused", None)
     except Exception as error:  # noqa: BLE001 - the last resort: an answer must leave, and the defect must be seen
         get_log().error("web.failed", request_id=request_id, error=type(error).__name__, exc_info=error)
         services.metrics.count_event("web.failed")

@@ -29,6 +29,7 @@ class Answer(web.StreamResponse):
         self.extra = list(headers)
         self._writer: AbstractStreamWriter | None = None
         self._head = b""
+        self._has_body = True
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Lay out the head; it is sent together with the body."""
@@ -36,6 +37,7 @@ class Answer(web.StreamResponse):
             self.force_close()
         elif self.keep_alive is None:
             self._keep_alive = True
+        self._has_body = self.status != HTTPStatus.NO_CONTENT and request.method != "HEAD"
         self._head = self._lay_out(request)
         self._writer = request.writer
         return self._writer
@@ -44,7 +46,7 @@ class Answer(web.StreamResponse):
         """Send everything in one write."""
         if self._writer is not None:
             writer, self._writer = self._writer, None
-            await writer.write(self._head + self.body if self.status != HTTPStatus.NO_CONTENT else self._head)
+            await writer.write(self._head + self.body if self._has_body else self._head)
 
     def _lay_out(self, request: web.BaseRequest) -> bytes:
         major, minor = request.version

@@ -4,13 +4,14 @@ import asyncio
 import json
 import re
 from typing import Any
+from urllib.parse import unquote_plus
 
 import msgspec
 from aiohttp import web
 
 from gateway.config import Web
 from gateway.delivery.model import JsonObject
-from gateway.errors import BodyTooLarge, BodyTooSlow, InvalidBody
+from gateway.errors import BodyTooLarge, BodyTooSlow, InvalidBody, RequestError
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -35,6 +36,20 @@ async def read_body(request: web.BaseRequest, limits: Web) -> bytes:
         raise BodyTooSlow("Invalid request: the body did not arrive in time") from error
     except (web.RequestPayloadError, ValueError) as error:
         raise InvalidBody("Invalid request: the body is not what its headers announce") from error
+
+
+def read_query(raw: str) -> dict[str, str]:
+    """Give the parameters of a raw query; of a repeated one the first. Raises RequestError when it is not UTF-8."""
+    found: dict[str, str] = {}
+    for pair in raw.split("&") if raw else ():
+        name, _, value = pair.partition("=")
+        if "%" in pair or "+" in pair:
+            try:
+                name, value = unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")
+            except UnicodeDecodeError as error:
+                raise RequestError("Invalid request: the query is not UTF-8") from error
+        found.setdefault(name, value)
+    return found
 
 
 def decode_object(raw: bytes, max_depth: int) -> JsonObject:

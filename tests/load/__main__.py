@@ -76,7 +76,7 @@ def make_parser() -> argparse.ArgumentParser:
     names = [*MEASUREMENTS, *SCENARIOS]
     parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"some of: {', '.join(names)}")
     parser.add_argument("--seconds", type=float, default=0.3, help="length of one window (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=15, help="windows a scenario and load (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=12, help="windows a scenario and load (default: %(default)s)")
     parser.add_argument("--profile", choices=list(SCENARIOS), help="profile one scenario instead of measuring")
     return parser
 

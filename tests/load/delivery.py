@@ -83,8 +83,11 @@ async def measure(bench: Bench) -> list[Row]:
         try:
             async with _settling(bench) as settle:
                 await _begin(trials, target, settle)
-                await _find_peaks(bench, trials, settle)
-                await _find_latencies(bench, trials, settle)
+                for number in range(bench.rounds):
+                    for trial in trials:
+                        await _run_round(bench, trial, settle)
+                    found = ", ".join(_describe_round(trial) for trial in trials)
+                    bench.say(f"round {number + 1} of {bench.rounds}, peak a second and p99 in ms: {found}")
         finally:
             for trial in trials:
                 trial.load.close()
@@ -157,12 +160,19 @@ async def _begin(trials: Sequence[Trial], target: Server, settle: Settle) -> Non
         await settle()
 
 
-async def _find_peaks(bench: Bench, trials: Sequence[Trial], settle: Settle) -> None:
-    for number in range(bench.rounds):
-        for trial in trials:
-            trial.peaks.append(await _find_peak(bench, trial, settle))
-        found = ", ".join(f"{trial.scenario.name} {trial.peaks[-1].per_s:,.0f}" for trial in trials)
-        bench.say(f"peak, round {number + 1} of {bench.rounds} (requests/s): {found}")
+async def _run_round(bench: Bench, trial: Trial, settle: Settle) -> None:
+    """Find the peak, then at once the latency at half of it: later the machine may be another one."""
+    peak = await _find_peak(bench, trial, settle)
+    window = await trial.load.run_open(bench.seconds, peak.per_s / 2)
+    await settle()
+    _count_failed(trial, window)
+    ms = [1000 * latency for latency in window.latencies]
+    trial.peaks.append(peak)
+    trial.calms.append(Calm(percentile(ms, 0.5), percentile(ms, 0.99)))
+
+
+def _describe_round(trial: Trial) -> str:
+    return f"{trial.scenario.name} {trial.peaks[-1].per_s:,.0f} {trial.calms[-1].p99_ms:.1f}"
 
 
 async def _find_peak(bench: Bench, trial: Trial, settle: Settle) -> Peak:
@@ -176,18 +186,6 @@ async def _find_peak(bench: Bench, trial: Trial, settle: Settle) -> Peak:
     cpu = trial.server.cpu_seconds() - cpu
     _count_failed(trial, window)
     return Peak(window.good, elapsed, cpu)
-
-
-async def _find_latencies(bench: Bench, trials: Sequence[Trial], settle: Settle) -> None:
-    for number in range(bench.rounds):
-        for trial in trials:
-            window = await trial.load.run_open(bench.seconds, trial.per_s / 2)
-            await settle()
-            _count_failed(trial, window)
-            ms = [1000 * latency for latency in window.latencies]
-            trial.calms.append(Calm(percentile(ms, 0.5), percentile(ms, 0.99)))
-        found = ", ".join(f"{trial.scenario.name} {trial.calms[-1].p99_ms:.2f}" for trial in trials)
-        bench.say(f"half of each peak, round {number + 1} of {bench.rounds} (p99, ms): {found}")
 
 
 def _count_failed(trial: Trial, window: Window) -> None:

@@ -38,7 +38,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
     `ratio` compares `per_s` with the bare handler's of the same round (median), `cpu_ratio` the CPU time a request;
     half of the rounds have their ratio between `lower` and `upper`. Times are in the unit of their names; `p50_ms` and
-    `p99_ms` of delivery scenarios are taken at half of the row's own `per_s`, `best_p99_ms` is the calmest round's.
+    `p99_ms` of delivery scenarios are taken at half of the row's own peak, `best_p99_ms` is the calmest round's.
     """
 
     name: str

@@ -1,11 +1,13 @@
 """Results of local and remote items to one answer in the order of the request (gw:F5; spec get-offers §15 point 5)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from gateway.delivery.model import DeliveryRequest, ExecuteRequest, JsonObject, PrefetchRequest
 from gateway.delivery.plan import Item
+from gateway.errors import UpstreamGarbled
 
 Place = tuple[str, str, int]
 Results = list[JsonObject]
@@ -21,7 +23,7 @@ class Remote(Struct, frozen=True):
 
 
 NOTHING = Remote({}, [], None, {})
-PASSED_ON = ("edgeHost", "notifications", "telemetryServerToken")
+PASSED_ON: Mapping[str, type] = {"edgeHost": str, "notifications": list, "telemetryServerToken": str}
 
 
 def place_of(item: Item) -> Place:
@@ -70,36 +72,52 @@ def number_mboxes(mboxes: Sequence[Item]) -> list[int]:
 
 
 def read_remote(reply: JsonObject, remote: Sequence[Item]) -> Remote:
-    """Give what `reply` says of each remote item; what fits no item is left out."""
+    """Give what `reply` says of each remote item; what fits no item is left out.
+
+    Raises UpstreamGarbled where a member that was asked for is there, but is not of its kind.
+    """
     results: dict[Place, Results] = {}
     for part in ("execute", "prefetch"):
-        answered = reply.get(part)
-        if isinstance(answered, dict):
-            items = [item for item in remote if item.part == part]
-            _read_mboxes(answered.get("mboxes"), [item for item in items if item.kind == "mboxes"], results)
-            _read_views(answered.get("views"), [item for item in items if item.kind == "views"], results)
-            page = answered.get("pageLoad")
-            if isinstance(page, dict):
+        items = [item for item in remote if item.part == part]
+        answered = _take(reply, part, dict) if items else None
+        if answered is not None:
+            _read_mboxes(_take(answered, "mboxes", list), [item for item in items if item.kind == "mboxes"], results)
+            _read_views(_take(answered, "views", list), [item for item in items if item.kind == "views"], results)
+            page = _take(answered, "pageLoad", dict)
+            if page is not None:
                 results |= {place_of(item): [page] for item in items if item.kind == "pageLoad"}
     prefetch = reply.get("prefetch")
     metrics = prefetch.get("metrics") if isinstance(prefetch, dict) else None
-    members = {name: reply[name] for name in PASSED_ON if reply.get(name) is not None}
+    members = {name: found for name, kind in PASSED_ON.items() if (found := _take(reply, name, kind)) is not None}
     return Remote(results, metrics if isinstance(metrics, list) else [], reply.get("id"), members)
 
 
-def _read_mboxes(answered: object, items: Sequence[Item], results: dict[Place, Results]) -> None:
+def _take(holder: JsonObject, name: str, kind: type) -> Any:
+    value = holder.get(name)
+    if value is not None and not isinstance(value, kind):
+        raise UpstreamGarbled(f"Target's answer has a member {name} of the wrong kind")
+    return value
+
+
+def _read_mboxes(answered: list[Any] | None, items: Sequence[Item], results: dict[Place, Results]) -> None:
     by_number = dict(zip(number_mboxes(items), items, strict=True))
-    for element in answered if isinstance(answered, list) else ():
+    for element in answered or ():
         number = element.get("index") if isinstance(element, dict) else None
         item = by_number.get(int(number)) if isinstance(number, int | float) else None
         if item is not None and element.get("name", item.name) == item.name:
-            own = {} if item.index is None else {"index": item.index}
-            results.setdefault(place_of(item), []).append(element | own)
+            results.setdefault(place_of(item), []).append(_number_back(element, item))
 
 
-def _read_views(answered: object, items: Sequence[Item], results: dict[Place, Results]) -> None:
+def _number_back(element: JsonObject, item: Item) -> JsonObject:
+    """Give `element` with the caller's own number, or without one where the caller gave none."""
+    if item.index is not None:
+        return element if element["index"] == item.index else element | {"index": item.index}
+    return {name: value for name, value in element.items() if name != "index"}
+
+
+def _read_views(answered: list[Any] | None, items: Sequence[Item], results: dict[Place, Results]) -> None:
     by_name = {item.name: item for item in reversed(items)}
-    for element in answered if isinstance(answered, list) else ():
+    for element in answered or ():
         if isinstance(element, dict):
             item = by_name.get(str(element.get("name", ""))) or by_name.get("")
             if item is not None:

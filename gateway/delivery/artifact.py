@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from gateway.delivery.conditions import Condition, ConditionTooLarge, UnknownOperator, compile_condition
 from gateway.delivery.model import JsonObject
+from gateway.delivery.nesting import measure_depth
 from gateway.errors import ArtifactUnsupported
 
 SUPPORTED_MAJOR = "1"
@@ -35,6 +36,7 @@ GEO_TOKENS = {
     "geo.latitude": "latitude",
     "geo.longitude": "longitude",
 }
+DEEPEST = 100
 _BIN_HEAD = 40
 _BIN_VERSION = 1
 
@@ -175,6 +177,8 @@ def _load_rules(rules: list[_RuleWire], tokens: frozenset[str], faults: list[str
 
 def _load_rule(wire: _RuleWire, tokens: frozenset[str], faults: list[str], location: str) -> Rule:
     consequence = wire.consequence
+    if measure_depth(consequence) > DEEPEST or measure_depth(wire.meta) > DEEPEST:
+        raise ArtifactUnsupported(f"rule {wire.rule_key}: its content is nested deeper than {DEEPEST} levels")
     options = [option for option in consequence.get("options") or [] if isinstance(option, dict)]
     metrics = [metric for metric in consequence.get("metrics") or [] if isinstance(metric, dict)]
     members = {name: value for name, value in consequence.items() if name not in ("options", "metrics")}

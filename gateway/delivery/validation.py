@@ -68,10 +68,18 @@ def _check_names(asked: ExecuteRequest | PrefetchRequest, part: str) -> None:
     views = asked.views if isinstance(asked, PrefetchRequest) else None
     for kind, items in (("mboxes", asked.mboxes), ("views", views)):
         for at, item in enumerate(items or ()):
-            if item.parameters and _has_reserved(item.parameters):
-                raise _refuse_name(item.parameters, f"$.{part}.{kind}[{at}]")
-    if asked.page_load is not None and asked.page_load.parameters and _has_reserved(asked.page_load.parameters):
-        raise _refuse_name(asked.page_load.parameters, f"$.{part}.pageLoad")
+            if item.parameters or item.profile_parameters:
+                _check_item(item, f"$.{part}.{kind}[{at}]")
+    if asked.page_load is not None:
+        _check_item(asked.page_load, f"$.{part}.pageLoad")
+
+
+def _check_item(item: RequestDetails, path: str) -> None:
+    if item.parameters and _has_reserved(item.parameters):
+        raise _refuse_name(item.parameters, path)
+    for kind, names in (("parameters", item.parameters), ("profileParameters", item.profile_parameters)):
+        if names and "" in map(str.strip, names):
+            raise InvalidBody("Invalid request: the name of a parameter must not be blank", path=f"{path}.{kind}")
 
 
 def _has_reserved(names: Iterable[str]) -> bool:

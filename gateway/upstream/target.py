@@ -15,8 +15,10 @@ from yarl import URL
 
 from gateway.config import Target
 from gateway.delivery.model import JsonObject
+from gateway.delivery.nesting import is_deeper
 from gateway.errors import UpstreamGarbled, UpstreamRefused
 
+DEEPEST = 200
 PRODUCT = "DecisioningGateway"
 PATH = "/rest/v1/delivery"
 _CLUSTER = re.compile(r"[0-9]{1,3}", re.ASCII)
@@ -68,6 +70,8 @@ def read_reply(status: int, raw: bytes) -> JsonObject:
     """
     if status == 204:
         return {}
+    if is_deeper(raw, DEEPEST):
+        raise UpstreamGarbled(f"Target's answer is nested deeper than {DEEPEST} levels")
     try:
         reply = msgspec.json.decode(raw) if raw else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -11,7 +11,7 @@ _EXPOSED = "x-request-id, x-gateway-degraded"
 
 def is_allowed(origin: str, origins: Sequence[str]) -> bool:
     """Whether a page of `origin` may read our answers."""
-    return origin in origins or "*" in origins
+    return origin.isascii() and (origin in origins or "*" in origins)
 
 
 def make_cors_headers(origin: str, web: Web) -> list[tuple[str, str]]:

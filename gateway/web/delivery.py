@@ -5,6 +5,8 @@ are noted in `lost`, not raised: a valid request gets an answer by its deadline,
 is missing (gw:F5, F9).
 """
 
+import asyncio
+
 from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missing, join, place_of, read_remote
 from gateway.delivery.artifact import Artifact
 from gateway.delivery.decide import Decision
@@ -12,7 +14,7 @@ from gateway.delivery.model import Context, JsonObject
 from gateway.delivery.notifications import make_notification_body
 from gateway.delivery.plan import Plan, list_items, split
 from gateway.delivery.session import Visitor, merge_answered_id, read_answered, read_visitor, shield_id
-from gateway.errors import RequestError, UpstreamError, UpstreamRefused
+from gateway.errors import RequestError, UpstreamError, UpstreamOverloaded, UpstreamRefused, UpstreamTimeout
 from gateway.services import Services
 from gateway.web.identity import ask_session, must_ask_session, name_visitor
 from gateway.web.inbound import Inbound, read_inbound
@@ -23,6 +25,11 @@ from gateway.web.response import Answer
 from gateway.web.visitor_cookies import make_cookie_headers
 from gateway.web.wire import encode
 
+_NOT_SENT = {
+    "budget": UpstreamTimeout("there was no time left to pass the notifications on; send them again"),
+    "overload": UpstreamOverloaded("the gateway is too busy to pass the notifications on; send them again"),
+}
+
 
 async def answer_delivery(ask: Ask) -> Answer:
     """Answer one delivery request."""
@@ -31,7 +38,7 @@ async def answer_delivery(ask: Ask) -> Answer:
     try:
         inbound = await read_inbound(ask.request, services)
         if inbound.is_ping:
-            return Answer(200, encode(_answer_ping(services, inbound, ask.request_id)))
+            return _answer_ping(services, inbound, ask.request_id)
         return await _walk(services, inbound, ask.request_id)
     finally:
         services.under_way -= 1
@@ -46,6 +53,8 @@ async def _walk(services: Services, inbound: Inbound, request_id: str) -> Answer
     if must_ask_session(services, visitor, asks_target=plan.ask_target):
         visitor = await ask_session(services, inbound, visitor, lost)
     pending = await start_remote(services, inbound, plan, visitor, request_id, lost) if plan.ask_target else None
+    if pending is None and lost and not items and inbound.request.notifications:
+        raise _NOT_SENT[lost[-1]]
     try:
         local = await _decide(services, inbound, artifact, plan, visitor, lost) if plan.local else {}
         remote = await _meet(services, inbound, plan, pending, lost) if pending is not None else NOTHING
@@ -53,7 +62,7 @@ async def _walk(services: Services, inbound: Inbound, request_id: str) -> Answer
         if pending is not None and not pending.done():
             pending.cancel()
     results = local if remote is NOTHING else {**remote.results, **local}
-    complete = not plan.undecided and (not plan.remote or _is_answered(plan, remote))
+    complete = _is_complete(inbound, plan, remote, lost)
     identity = visitor.id if remote is NOTHING else _settle_identity(services, inbound, visitor, remote)
     answer: JsonObject = {
         "status": 200 if complete else 206,
@@ -77,16 +86,27 @@ async def _decide(
         return {}
     tenant, context = inbound.tenant, inbound.request.context
     if address := tenant.find_address(artifact, context):
-        context = await tenant.locate(context, address)
+        try:
+            async with asyncio.timeout_at(inbound.inner_deadline):
+                context = await tenant.locate(context, address)
+        except TimeoutError:
+            lost.append("geo")
     decision = tenant.decide(artifact, inbound.request, context, plan.local, visitor)
     if decision.notifications:
         _tell_target(services, inbound, visitor, context, decision)
     return {place_of(item): found for item, found in zip(plan.local, decision.results, strict=True)}
 
 
-def _is_answered(plan: Plan, remote: Remote) -> bool:
-    """Whether Target answered every item it was asked for."""
-    return remote is not NOTHING and not find_missing(plan.remote, remote.results)
+def _is_complete(inbound: Inbound, plan: Plan, remote: Remote, lost: list[str]) -> bool:
+    """Whether everything that was asked is answered and everything that was told has been passed on."""
+    if plan.undecided and "artifact" not in lost:
+        lost.append("on-device")  # Target would have had a say
+    if remote is NOTHING:
+        return not (plan.undecided or plan.remote or inbound.request.notifications)
+    if find_missing(plan.remote, remote.results):
+        lost.append("upstream-incomplete")
+        return False
+    return not plan.undecided
 
 
 def _tell_target(services: Services, inbound: Inbound, visitor: Visitor, context: Context, decision: Decision) -> None:
@@ -97,14 +117,13 @@ def _tell_target(services: Services, inbound: Inbound, visitor: Visitor, context
 async def _meet(services: Services, inbound: Inbound, plan: Plan, pending: Pending, lost: list[str]) -> Remote:
     """Give Target's part of the answer, or nothing where it failed."""
     try:
-        reply = await pending
+        return read_remote(await pending, plan.remote)
     except UpstreamError as error:
         if isinstance(error, UpstreamRefused):
             services.metrics.count_refusal(error.upstream_status)
         _refuse(error, inbound, plan)
         lost.append(error.code)
         return NOTHING
-    return read_remote(reply, plan.remote)
 
 
 def _refuse(error: UpstreamError, inbound: Inbound, plan: Plan) -> None:
@@ -129,13 +148,14 @@ def _members(services: Services, remote: Remote) -> JsonObject:
     return {name: value for name, value in remote.members.items() if name != "edgeHost"}
 
 
-def _answer_ping(services: Services, inbound: Inbound, request_id: str) -> JsonObject:
+def _answer_ping(services: Services, inbound: Inbound, request_id: str) -> Answer:
     """Answer a call that asks nothing: it opens, changes and merges nothing (gw:S11)."""
     identity = read_visitor(inbound.body.get("id"), inbound.session_id).id
     answer: JsonObject = {"status": 200, "requestId": inbound.request.request_id or request_id}
     if identity:
         answer["id"] = shield_id(identity, keep_clients=services.settings.web.keep_clients)
-    return answer | {"client": inbound.tenant.code}
+    answer["client"] = inbound.tenant.code
+    return Answer(204, b"") if inbound.request.context.beacon else Answer(200, encode(answer))
 
 
 def _respond(services: Services, inbound: Inbound, answer: JsonObject, outcome: Outcome) -> Answer:

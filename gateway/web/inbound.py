@@ -16,6 +16,7 @@ from gateway.config import Web
 from gateway.delivery.cookies import EDGE_COOKIE, MBOX_COOKIE, find_cookie, read_mbox_cookie
 from gateway.delivery.geo import is_address
 from gateway.delivery.model import DeliveryRequest, JsonObject
+from gateway.delivery.session import LONGEST_ID
 from gateway.delivery.validation import CHANNELS, Leniency, check_request
 from gateway.errors import RequestError
 from gateway.services import Services
@@ -39,7 +40,11 @@ _BRANDS = ("browserUAWithMajorVersion", "browserUAWithFullVersion")
 
 
 class Inbound(Struct, frozen=True, kw_only=True):
-    """One checked request; `deadline` is a time of the event loop's clock, `started` of the performance counter (s)."""
+    """One checked request.
+
+    `deadline` and `inner_deadline`, by which what others do for the answer must be in, are times of the event loop's
+    clock in seconds; `started` is one of the performance counter.
+    """
 
     tenant: Tenant
     session_id: str
@@ -48,6 +53,7 @@ class Inbound(Struct, frozen=True, kw_only=True):
     raw: bytes | None
     started: float
     deadline: float
+    inner_deadline: float
     sets_cookies: bool
     device_id: str = ""
     location_hint: str = ""
@@ -81,6 +87,7 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     checked = check_request(body, Leniency(settings.invalid_items, settings.unknown_channel))
     cookie = read_mbox_cookie(find_cookie(cookies, MBOX_COOKIE), tenant.clock()) if cookies else None
     version = query.get("version")
+    deadline = arrived + read_budget_ms(headers, settings) / 1000
     return Inbound(
         tenant=tenant,
         session_id=session_id,
@@ -88,9 +95,10 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
         body=body,
         raw=None if repaired else raw,
         started=started,
-        deadline=arrived + read_budget_ms(headers, settings) / 1000,
+        deadline=deadline,
+        inner_deadline=deadline - services.settings.upstream.target.deadline_margin_ms / 1000,
         sets_cookies=settings.write_cookies and bool(origin or cookies),
-        device_id=cookie.device_id if cookie and settings.read_cookies else "",
+        device_id=cookie.device_id if cookie and settings.read_cookies and is_id(cookie.device_id) else "",
         location_hint=_read_edge_cookie(cookies) if cookies and settings.read_cookies else "",
         version=version if version and _VERSION.fullmatch(version) else "",
     )
@@ -163,7 +171,7 @@ def _copy_browser(body: JsonObject, request: web.BaseRequest, settings: Web) -> 
     headers = request.headers
     if headers.get("Origin"):
         if context.get("userAgent") is None and headers.get("User-Agent"):
-            context["userAgent"] = headers["User-Agent"]
+            context["userAgent"] = to_utf8(headers["User-Agent"])
         if context.get("clientHints") is None and (hints := read_client_hints(headers)):
             context["clientHints"] = hints
     geo = context.get("geo")
@@ -174,11 +182,21 @@ def _copy_browser(body: JsonObject, request: web.BaseRequest, settings: Web) -> 
     return len(context) != before
 
 
+def to_utf8(value: str) -> str:
+    """Give a header's value with question marks for bytes that are not UTF-8."""
+    return value if value.isascii() else value.encode("utf-8", "replace").decode()
+
+
+def is_id(text: str) -> bool:
+    """Whether a cookie's text can be a device id: what would be refused in a body is ignored in a cookie."""
+    return len(text) <= LONGEST_ID and text.isprintable()
+
+
 def read_client_hints(headers: Mapping[str, str]) -> dict[str, Any]:
     """Give the `clientHints` of a browser's `Sec-CH-UA*` headers (§6.8); {} when it sent none."""
     found: dict[str, Any] = {}
     for header, member in _HINTS.items():
-        value = headers.get(header)
+        value = to_utf8(headers.get(header, ""))
         if value:
             found[member] = value if member in _BRANDS else value.strip().strip('"')
     mobile = headers.get("Sec-CH-UA-Mobile")

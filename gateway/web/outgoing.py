@@ -20,7 +20,7 @@ async def start_remote(
 ) -> Pending | None:
     """Send what only Target can answer; None, and a word in `lost`, when there is no time or no room for it."""
     target = services.settings.upstream.target
-    deadline = inbound.deadline - target.deadline_margin_ms / 1000
+    deadline = inbound.inner_deadline
     if deadline - asyncio.get_running_loop().time() < target.minimum_budget_ms / 1000:
         lost.append("budget")
         return None

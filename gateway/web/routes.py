@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.services import Services
 from gateway.web.admin import SERVICES, live, metrics, ready
+from gateway.web.connections import JsonServer, make_http_log
 from gateway.web.cors import make_preflight_headers
 from gateway.web.delivery import answer_delivery
 from gateway.web.middleware import Ask, Routes, answer
@@ -27,11 +28,12 @@ ROUTES: Routes = {
 def make_public_server(services: Services, *, keepalive_s: int) -> web.Server:
     """Give the server of the public listener; without aiohttp's router and middlewares, which cost a tenth of it."""
     most = services.settings.web.max_body_kb * 1024
-    return web.Server(
+    return JsonServer(
         partial(answer, services, ROUTES),
         request_factory=partial(_make_request, most),
         access_log=None,
         keepalive_timeout=keepalive_s,
+        logger=make_http_log(services.metrics),
     )
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -11,11 +10,11 @@ from aiohttp import web
 
 from gateway.config import Web
 from gateway.delivery.model import JsonObject
+from gateway.delivery.nesting import is_deeper
 from gateway.errors import BodyTooLarge, BodyTooSlow, InvalidBody, RequestError
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
-_BRACKETS_AND_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
 async def read_body(request: web.BaseRequest, limits: Web) -> bytes:
@@ -29,12 +28,14 @@ async def read_body(request: web.BaseRequest, limits: Web) -> bytes:
         return content.read_nowait()  # it came whole, with the head, and is not compressed: nothing to wait for
     try:
         async with asyncio.timeout(limits.body_timeout_ms / 1000):
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             return await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise BodyTooLarge(f"Invalid request: the body is longer than {limits.max_body_kb} KB") from error
     except TimeoutError as error:
         raise BodyTooSlow("Invalid request: the body did not arrive in time") from error
-    except (web.RequestPayloadError, ValueError) as error:
+    except (web.RequestPayloadError, ConnectionError, ValueError) as error:
         raise InvalidBody("Invalid request: the body is not what its headers announce") from error
 
 
@@ -57,7 +58,7 @@ def decode_object(raw: bytes, max_depth: int) -> JsonObject:
 
     Member names must be unique within an object: of two, different readers would believe different ones.
     """
-    if raw.count(b"{") + raw.count(b"[") > max_depth and find_depth(raw) > max_depth:
+    if is_deeper(raw, max_depth):
         raise InvalidBody(f"Invalid request: the body is nested deeper than {max_depth} levels")
     try:
         body = _decode(raw)
@@ -76,19 +77,6 @@ def encode(body: Any) -> bytes:
     return _encode(body)
 
 
-def find_depth(raw: bytes) -> int:
-    """Give how deep arrays and objects are nested in `raw`, which need not be valid JSON."""
-    depth = deepest = 0
-    for match in _BRACKETS_AND_STRINGS.finditer(raw):
-        first = raw[match.start()]
-        if first in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif first in b"]}":
-            depth -= 1
-    return deepest
-
-
 def _refuse_duplicates(raw: bytes) -> None:
     try:
         json.loads(raw, object_pairs_hook=_check_pairs)
@@ -97,10 +85,11 @@ def _refuse_duplicates(raw: bytes) -> None:
 
 
 def _check_pairs(pairs: list[tuple[str, Any]]) -> None:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        twice = next(name for at, name in enumerate(names) if name in names[:at])
-        raise InvalidBody(f"Invalid request: a member appears twice in one object: {twice[:128]}")
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise InvalidBody(f"Invalid request: a member appears twice in one object: {name[:128]}")
+        seen.add(name)
 
 
 def _describe(raw: bytes, error: Exception) -> str:

@@ -144,7 +144,7 @@ def _wrong_object(row: dict[str, Any]) -> list[Any]:
     return [1, "a", "", True, [], [{}]] + ([None] if row.get("required") else [])
 
 
-def _wrong_list(row: dict[str, Any]) -> list[Any]:
+def _wrong_list(_row: dict[str, Any]) -> list[Any]:
     return [1, "a", True, {}, {"0": {}}]
 
 
@@ -152,7 +152,7 @@ _WRONG: dict[str, Callable[[Any], list[Any]]] = {
     "text": _wrong_text,
     "whole": _wrong_whole,
     "number": _wrong_number,
-    "flag": lambda row: [0, 1, "true", "", [], {}],
+    "flag": lambda _row: [0, 1, "true", "", [], {}],
     "choice": _wrong_choice,
     "object": _wrong_object,
     "list": _wrong_list,
@@ -164,11 +164,13 @@ def _right(row: dict[str, Any], *values: Any) -> list[Any]:
 
 
 _RIGHT: dict[str, Callable[[Any], list[Any]]] = {
-    "text": lambda row: _right(row, *(["x" * row["most"], "ü" * row["most"]] if "most" in row else ["\u0000 \U0001f600"])),
+    "text": lambda row: _right(
+        row, *(["x" * row["most"], "ü" * row["most"]] if "most" in row else ["\u0000 \U0001f600"])
+    ),
     "whole": lambda row: _right(row, 1.0, 100_000_000_000.0) if "most" not in row else _right(row, 1.0, row["most"]),
     "number": lambda row: _right(row, 0, 1e10, 0.1),
     "flag": lambda row: _right(row, False),
-    "choice": lambda row: _right(row),
-    "object": lambda row: _right(row),
+    "choice": _right,
+    "object": _right,
     "list": lambda row: _right(row, []),
 }

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SHOP, EVIL = "https://shop.example", "https://evil.example"
 PATH = f"{DELIVERY}?client=demo&sessionId=s1"
 HERO = json.dumps({"context": {"channel": "web"}, "execute": {"mboxes": [{"index": 1, "name": "homepage-hero"}]}})
-TOLD = json.dumps({"context": {"channel": "web"}, "notifications": [{"id": "n", "type": "click", "timestamp": 1700000000000}]})
+TOLD = json.dumps(
+    {"context": {"channel": "web"}, "notifications": [{"id": "n", "type": "click", "timestamp": 1700000000000}]}
+)
 BEACON = TOLD.replace('"web"', '"web","beacon":true')
 STATUSES = {
     200: ("POST", PATH, HERO),
@@ -35,7 +37,10 @@ async def edge(bundled_url: str) -> AsyncIterator[Stage]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def choosy(bundled_url: str) -> AsyncIterator[Stage]:
     """Run a gateway for the pages of two origins only."""
-    changes = {"GATEWAY_WEB__ORIGINS": f'["{SHOP}", "https://www.shop.example:8443"]', "GATEWAY_WEB__PREFLIGHT_MAX_AGE_S": "7"}
+    changes = {
+        "GATEWAY_WEB__ORIGINS": f'["{SHOP}", "https://www.shop.example:8443"]',
+        "GATEWAY_WEB__PREFLIGHT_MAX_AGE_S": "7",
+    }
     async with run_stage(bundled_url, changes) as stage:
         yield stage
 
@@ -109,18 +114,31 @@ async def test_a_listed_origin_may_read(choosy: Stage, origin: str) -> None:
 
 async def test_a_preflight_tells_methods_headers_and_age(choosy: Stage) -> None:
     """§4 point 3."""
-    asked = {"Origin": SHOP, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type, x-consumer-id"}
+    asked = {
+        "Origin": SHOP,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type, x-consumer-id",
+    }
     answer = await choosy.ask("OPTIONS", PATH, headers=asked)
     assert (answer.status, answer.raw) == (204, b"")
     assert answer.headers["Access-Control-Allow-Methods"] == "POST, OPTIONS"
     allowed = {name.strip() for name in answer.headers["Access-Control-Allow-Headers"].split(",")}
-    assert allowed >= {"content-type", "x-exc-sdk", "x-exc-sdk-version", "x-request-id", "x-requested-with", "x-consumer-id"}
+    assert allowed >= {
+        "content-type",
+        "x-exc-sdk",
+        "x-exc-sdk-version",
+        "x-request-id",
+        "x-requested-with",
+        "x-consumer-id",
+    }
     assert answer.headers["Access-Control-Max-Age"] == "7"
     assert answer.headers["Access-Control-Allow-Origin"] == SHOP
     assert answer.headers["Access-Control-Allow-Credentials"] == "true"
 
 
-@pytest.mark.parametrize("asked", ["authorization", "x-evil", "cookie, content-type", "*", "\xe9", "," * 3000, "a" * 8000])
+@pytest.mark.parametrize(
+    "asked", ["authorization", "x-evil", "cookie, content-type", "*", "\xe9", "," * 3000, "a" * 8000]
+)
 async def test_a_preflight_promises_no_header_it_does_not_know(edge: Stage, asked: str) -> None:
     headers = {"Origin": SHOP, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": asked}
     answer = await edge.ask("OPTIONS", PATH, headers=headers)

@@ -30,7 +30,7 @@ class Canary(Struct):
     port: int = 0
     connections: int = 0
 
-    async def count(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def count(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         writer.close()
 
@@ -66,7 +66,9 @@ async def edges(bundled_url: str, canary: Canary) -> AsyncIterator[Stage]:
         yield stage
 
 
-async def expect_configured_host(edge: Stage, canary: Canary, body: object, headers: dict[str, str], query: str = "") -> None:
+async def expect_configured_host(
+    edge: Stage, canary: Canary, body: object, headers: dict[str, str], query: str = ""
+) -> None:
     """Post; the call reaches the stand-in or nobody, and the answer is in any case JSON without a server error."""
     session = next(_SESSIONS)  # a new one for each call: a session's edge, once learnt, is asked again
     path = f"{DELIVERY}?client=demo&sessionId=s{session}{query}"
@@ -114,7 +116,9 @@ async def test_no_edge_cookie_chooses_a_host(edges: Stage, canary: Canary) -> No
     texts = [canary.fill(text) for text in HOSTS["clusters"]]
     for text in [one for one in texts if not set(one) & CONTROLS]:
         received = edges.stand_in.received
-        await expect_configured_host(edges, canary, ASKED | {"id": {"tntId": "known"}}, {"Cookie": f"mboxEdgeCluster={text}"})
+        await expect_configured_host(
+            edges, canary, ASKED | {"id": {"tntId": "known"}}, {"Cookie": f"mboxEdgeCluster={text}"}
+        )
         if not is_edge(f"a.{text.strip()}_0"):
             assert edges.stand_in.received == received + 1, text
 
@@ -124,10 +128,14 @@ async def test_no_header_chooses_a_host(edge: Stage, edges: Stage, canary: Canar
         for text in HOSTS["hosts"]:
             for stage in (edge, edges):
                 received = stage.stand_in.received
-                await expect_configured_host(stage, canary, ASKED | {"id": {"tntId": "known"}}, {name: canary.fill(text)})
+                await expect_configured_host(
+                    stage, canary, ASKED | {"id": {"tntId": "known"}}, {name: canary.fill(text)}
+                )
                 assert stage.stand_in.received == received + 1, (name, text)
                 sent = stage.stand_in.requests[-1]
-                assert sent.headers["Host"] == stage.running.services.settings.upstream.target.url.removeprefix("http://")
+                assert sent.headers["Host"] == stage.running.services.settings.upstream.target.url.removeprefix(
+                    "http://"
+                )
 
 
 async def test_no_parameter_chooses_a_host(edge: Stage, canary: Canary) -> None:
@@ -146,7 +154,9 @@ async def test_an_absolute_request_target_does_not_make_a_proxy(edge: Stage, can
         f"CONNECT localhost:{canary.port} HTTP/1.1",
     ):
         reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(f"{line}\r\nHost: localhost:{canary.port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        writer.write(
+            f"{line}\r\nHost: localhost:{canary.port}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode()
+        )
         status = (await reader.readline()).split()[1]
         writer.close()
         assert status in (b"400", b"404", b"405")

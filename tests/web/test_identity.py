@@ -14,14 +14,19 @@ from tests.store.faults import FaultProxy
 
 HERO = {"context": {"channel": "web"}, "execute": {"mboxes": [{"index": 1, "name": "homepage-hero"}]}}
 REMOTE = {"context": {"channel": "web"}, "execute": {"mboxes": [{"index": 1, "name": "recommendations"}]}}
-MIXED = {"context": {"channel": "web"}, "execute": {"mboxes": [*HERO["execute"]["mboxes"], {"index": 2, "name": "cart-upsell"}]}}  # type: ignore[index]
+MIXED = {
+    "context": {"channel": "web"},
+    "execute": {"mboxes": [*HERO["execute"]["mboxes"], {"index": 2, "name": "cart-upsell"}]},
+}  # type: ignore[index]
 BROWSER = {"Origin": "https://shop.example"}
 FAR = 99999999999
+ARTIFACT = (Path(__file__).parent.parent.parent / "gateway" / "demo" / "artifact.json").as_uri()
 
 
 @pytest.fixture
 async def edge(clean_url: str) -> AsyncIterator[Stage]:
-    async with run_stage(clean_url) as stage:
+    """Run a gateway whose outbox stays silent, so that every call to Target is a request's own."""
+    async with run_stage(clean_url, {"GATEWAY_OUTBOX__ENABLED": "false"}) as stage:
         yield stage
 
 
@@ -42,7 +47,10 @@ async def test_concurrent_first_calls_of_a_session_get_one_device_id(edge: Stage
         answers = await asyncio.gather(*(edge.post(body, sessionId=session) for body in bodies))
         assert len({bare(tnt_of(answer)) for answer in answers}) == 1
     assert edge.stand_in.received
-    assert len({bare(call.body["id"]["tntId"]) for call in edge.stand_in.requests if call.query["sessionId"] == "race-0"}) == 1
+    assert (
+        len({bare(call.body["id"]["tntId"]) for call in edge.stand_in.requests if call.query["sessionId"] == "race-0"})
+        == 1
+    )
 
 
 async def test_a_session_keeps_its_device_id_and_shares_it_with_no_other(edge: Stage) -> None:
@@ -55,7 +63,7 @@ async def test_sessions_of_two_clients_are_two(clean_url: str) -> None:
     other = {
         "GATEWAY_CLIENT__OTHER__ORGANIZATION_ID": "O@AdobeOrg",
         "GATEWAY_CLIENT__OTHER__METHOD": "on-device",
-        "GATEWAY_CLIENT__OTHER__ARTIFACT_LOCATION": str(Path("gateway/demo/artifact.json").resolve().as_uri()),
+        "GATEWAY_CLIENT__OTHER__ARTIFACT_LOCATION": ARTIFACT,
     }
     async with run_stage(clean_url, other) as stage:
         assert tnt_of(await stage.post(HERO)) != tnt_of(await stage.post(HERO, client="other"))
@@ -70,7 +78,9 @@ async def test_the_body_wins_over_the_cookie_and_the_cookie_over_the_record(edge
     assert tnt_of(await edge.post(HERO | {"id": {"tntId": "frombody"}}, cookie)) == "frombody"
 
 
-@pytest.mark.parametrize("identity", [{"thirdPartyId": "p"}, {"marketingCloudVisitorId": "1"}, {"tntId": None}, {"tntId": ""}, None])
+@pytest.mark.parametrize(
+    "identity", [{"thirdPartyId": "p"}, {"marketingCloudVisitorId": "1"}, {"tntId": None}, {"tntId": ""}, None]
+)
 async def test_other_ids_in_the_body_leave_the_device_of_the_cookie(edge: Stage, identity: Any) -> None:
     """gw:S3: a null or missing tntId is no tntId (delivery-api §5)."""
     answer = await edge.post(HERO | {"id": identity}, {"Cookie": f"mbox=PC#fromcookie#{FAR}"})
@@ -131,7 +141,9 @@ async def test_no_key_holds_a_raw_id(edge: Stage) -> None:
     ids = {"tntId": "rawdevice.35_0", "thirdPartyId": "rawcustomer", "marketingCloudVisitorId": "987654321012345678"}
     for body in (HERO, REMOTE, MIXED):
         await edge.post(body | {"id": ids}, sessionId="rawsession")
-        await edge.post(body, {"Cookie": f"mbox=session#rawcookie#{FAR}|PC#rawcookiedevice#{FAR}"}, sessionId="rawsession2")
+        await edge.post(
+            body, {"Cookie": f"mbox=session#rawcookie#{FAR}|PC#rawcookiedevice#{FAR}"}, sessionId="rawsession2"
+        )
         await edge.post(body, sessionId="rawsession3")
     store = edge.running.services.store
     keys = b"\n".join(await store.call("KEYS", "*"))
@@ -151,7 +163,10 @@ async def test_a_browser_gets_the_mbox_cookie(edge: Stage, headers: dict[str, st
     cookie = cookies_of(answer)["mbox"]
     assert re.match(rf"mbox=session#s1#\d{{10}}\|PC#{tnt_of(answer)}#\d{{10}}; ", cookie)
     attributes = set(cookie.split("; ")[1:])
-    assert attributes in ({"Max-Age=63244801", "Path=/", "SameSite=Lax"}, {"Max-Age=63244800", "Path=/", "SameSite=Lax"})
+    assert attributes in (
+        {"Max-Age=63244801", "Path=/", "SameSite=Lax"},
+        {"Max-Age=63244800", "Path=/", "SameSite=Lax"},
+    )
 
 
 async def test_a_sidecar_call_gets_no_cookie(edge: Stage) -> None:
@@ -160,7 +175,10 @@ async def test_a_sidecar_call_gets_no_cookie(edge: Stage) -> None:
 
 
 async def test_the_cookie_comes_with_beacons_but_not_with_errors(edge: Stage) -> None:
-    told = {"context": {"channel": "web", "beacon": True}, "notifications": [{"id": "n", "type": "click", "timestamp": 1700000000000}]}
+    told = {
+        "context": {"channel": "web", "beacon": True},
+        "notifications": [{"id": "n", "type": "click", "timestamp": 1700000000000}],
+    }
     answer = await edge.post(told | {"id": {"tntId": "known"}}, BROWSER)
     assert (answer.status, answer.raw) == (204, b"")
     assert "PC#known" in answer.headers["Set-Cookie"]
@@ -212,7 +230,10 @@ async def test_clients_are_kept_and_target_sees_its_own_suffix(edge: Stage) -> N
     assert "edgeHost" not in first.body
     assert set(cookies_of(first)) == {"mbox"}
     assert ".35_0" not in first.raw.decode() + first.headers["Set-Cookie"]
-    for headers, identity in (({}, {"id": {"tntId": tnt_of(first)}}), ({"Cookie": cookies_of(first)["mbox"].partition(";")[0]}, {})):
+    for headers, identity in (
+        ({}, {"id": {"tntId": tnt_of(first)}}),
+        ({"Cookie": cookies_of(first)["mbox"].partition(";")[0]}, {}),
+    ):
         await edge.post(REMOTE | identity, headers, sessionId="another")
         assert edge.stand_in.requests[-1].body["id"]["tntId"] == tnt_of(first).replace("-", "_")
 
@@ -235,7 +256,9 @@ async def test_a_visitor_is_asked_for_at_their_own_edge(clean_url: str) -> None:
     edge_node = StandIn(["demo"], {ORGANIZATION: "demo"}, Options(cluster="35"))
     port = await edge_node.start("127.0.0.35")  # every address 127.x.x.x is this machine's own, on Linux
     try:
-        async with run_stage(clean_url, {"GATEWAY_UPSTREAM__TARGET__EDGE_URL": f"http://127.0.0.{{cluster}}:{port}"}) as stage:
+        async with run_stage(
+            clean_url, {"GATEWAY_UPSTREAM__TARGET__EDGE_URL": f"http://127.0.0.{{cluster}}:{port}"}
+        ) as stage:
             await stage.post(REMOTE, sessionId="new")
             assert (stage.stand_in.received, edge_node.received) == (1, 0)
             for body, headers, session in (
@@ -254,7 +277,13 @@ async def test_a_visitor_is_asked_for_at_their_own_edge(clean_url: str) -> None:
         await edge_node.stop()
 
 
-PINGS = [{}, {"execute": None, "prefetch": None}, {"notifications": []}, {"telemetry": {"entries": []}}, {"id": {"tntId": "me.35_0"}}]
+PINGS = [
+    {},
+    {"execute": None, "prefetch": None},
+    {"notifications": []},
+    {"telemetry": {"entries": []}},
+    {"id": {"tntId": "me.35_0"}},
+]
 
 
 @pytest.mark.parametrize("more", PINGS, ids=str)

@@ -32,9 +32,9 @@ async def count_failures(edge: Stage) -> float:
 @pytest.mark.parametrize("value", BEYOND_UTF8)
 @pytest.mark.parametrize(
     "name",
-    ["User-Agent", "Sec-CH-UA", "Sec-CH-UA-Full-Version-List", "Sec-CH-UA-Platform", "Sec-CH-UA-Model", "Sec-CH-UA-Arch",
-     "Sec-CH-UA-Mobile", "Origin", "Referer", "Accept-Language", "Content-Type", "X-Request-Id", "X-Consumer-Id",
-     "X-Forwarded-For"],
+    ["User-Agent", "Sec-CH-UA", "Sec-CH-UA-Full-Version-List", "Sec-CH-UA-Platform", "Sec-CH-UA-Model",
+     "Sec-CH-UA-Arch", "Sec-CH-UA-Mobile", "Origin", "Referer", "Accept-Language", "Content-Type",
+     "X-Request-Id", "X-Consumer-Id", "X-Forwarded-For"],
 )  # fmt: skip
 @pytest.mark.parametrize("body", [HERO, MIXED], ids=["local", "mixed"])
 async def test_a_header_that_is_not_utf8_does_no_harm(edge: Stage, name: str, value: bytes, body: bytes) -> None:
@@ -80,10 +80,16 @@ async def test_a_hostile_cookie_does_no_harm(edge: Stage, cookie: bytes, body: b
 
 
 @pytest.mark.parametrize(
-    "length", [b"abc", b"-1", b"1e3", b"0x10", b"9999999999999999999999", b"", b"1, 2", b"+5"], ids=lambda value: value.decode()
+    "length",
+    [b"abc", b"-1", b"1e3", b"0x10", b"9999999999999999999999", b"", b"1, 2", b"+5"],
+    ids=lambda value: value.decode(),
 )
 async def test_a_bad_content_length_is_refused(edge: Stage, length: bytes) -> None:
-    sent = b"POST /rest/v1/delivery?client=demo&sessionId=s1 HTTP/1.1\r\nHost: a\r\nContent-Length: " + length + b"\r\n\r\n{}"
+    sent = (
+        b"POST /rest/v1/delivery?client=demo&sessionId=s1 HTTP/1.1\r\nHost: a\r\nContent-Length: "
+        + length
+        + b"\r\n\r\n{}"
+    )
     status, _told, _answered = await exchange(edge, sent)
     assert status in (400, 413)
 
@@ -94,7 +100,7 @@ BROKEN = {
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200 + b"\r\n\r\n",
     "HTTP/9.9": b"POST / HTTP/9.9\r\nHost: a\r\n\r\n",
     "no host": b"POST /rest/v1/delivery HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-    "two hosts": b"POST /rest/v1/delivery HTTP/1.1\r\nHost: a\r\nHost: b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+    "two hosts": make_request(HERO, b"Host: b"),
     "two lengths": make_request(HERO, b"Content-Length: 3"),
     "length and chunks": make_request(HERO, b"Transfer-Encoding: chunked"),
     "chunks that are none": make_request(HERO, b"Transfer-Encoding: xchunked"),
@@ -107,7 +113,8 @@ BROKEN = {
     "200 headers": make_request(HERO, ORIGIN, *[b"X-%d: a" % at for at in range(200)]),
     "a URL of 9 KB": make_request(HERO, ORIGIN, path=f"{DELIVERY}?client=demo&sessionId=s1&x=" + "a" * 9000),
     "a raw letter beyond ASCII in the URL": make_request(HERO, ORIGIN, path=f"{DELIVERY}?client=demo&sessionId=é"),
-    "a bad chunk size": make_request(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"zz\r\n{}\r\n0\r\n\r\n",
+    "a bad chunk size": make_request(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked")
+    + b"zz\r\n{}\r\n0\r\n\r\n",
     "an encoding nobody has": make_request(HERO, ORIGIN, b"Content-Encoding: br"),
 }
 NEEDS_ANSWER = ("a header of 9 KB", "a cookie of 9 KB", "200 headers", "a URL of 9 KB", "an encoding nobody has")
@@ -139,6 +146,21 @@ async def test_an_expectation_is_met_or_ignored(edge: Stage, expected: bytes) ->
     assert (status, read_json(answered)["status"]) == (200, 200)
 
 
+async def test_a_caller_that_waits_to_be_told_to_go_on_is_told(edge: Stage) -> None:
+    """RFC 9110 §10.1.1: a caller may hold the body back until it has read 100, or a final status."""
+    sent = make_request(HERO, b"Expect: 100-continue").removesuffix(HERO)
+    status, _told, _answered = await exchange(edge, sent, first=b"\r\n\r\n")
+    assert status == 100
+
+
+async def test_an_answer_to_head_has_no_body(edge: Stage) -> None:
+    """RFC 9110 §9.3.2; design P9: whoever shares the connection, a proxy say, would take it for the next answer."""
+    head = make_request(b"").replace(b"POST", b"HEAD").replace(b"Connection: close\r\n", b"")
+    status, _told, rest = await exchange(edge, head + make_request(HERO))
+    assert status == 405
+    assert rest.startswith(b"HTTP/1.1 200")
+
+
 async def test_a_body_that_does_not_come_gets_408(edge: Stage) -> None:
     """Design P8; gw:F9: aiohttp itself waits for ever."""
     sent = make_request(HERO, ORIGIN)
@@ -150,7 +172,10 @@ async def test_a_body_that_does_not_come_gets_408(edge: Stage) -> None:
 async def test_a_caller_that_vanishes_is_no_failure_of_ours(edge: Stage) -> None:
     """gw:F7: a body that breaks off is the caller's doing: no error is logged and none is counted."""
     before = await count_failures(edge)
-    for sent in (make_request(HERO)[:-5], make_request(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"5\r\n{"):
+    for sent in (
+        make_request(HERO)[:-5],
+        make_request(b"").replace(b"Content-Length: 0", b"Transfer-Encoding: chunked") + b"5\r\n{",
+    ):
         await exchange(edge, sent, hang_up=True)
     await wait_until(lambda: edge.running.services.under_way == 0)
     assert await count_failures(edge) == before

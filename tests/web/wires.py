@@ -17,7 +17,12 @@ _SESSIONS = itertools.count()
 def make_request(body: bytes = HERO, *headers: bytes, path: str = "") -> bytes:
     """Give a POST of a new session with `headers` as they are, on a connection that closes."""
     path = path or f"{DELIVERY}?client=demo&sessionId=wire{next(_SESSIONS)}"
-    lines = [f"POST {path} HTTP/1.1".encode(), b"Host: gateway", b"Connection: close", b"Content-Length: %d" % len(body)]
+    lines = [
+        f"POST {path} HTTP/1.1".encode(),
+        b"Host: gateway",
+        b"Connection: close",
+        b"Content-Length: %d" % len(body),
+    ]
     return b"\r\n".join([*lines, *headers, b"", body])
 
 

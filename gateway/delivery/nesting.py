@@ -1,0 +1,36 @@
+"""How deep JSON is nested: what can be read must also be written again, inside a few levels more."""
+
+import re
+from typing import Any
+
+_BRACKETS_AND_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)  # no string is scanned twice
+
+
+def find_depth(raw: bytes) -> int:
+    """Give how deep arrays and objects are nested in `raw`, which need not be valid JSON; takes linear time."""
+    depth = deepest = 0
+    for match in _BRACKETS_AND_STRINGS.finditer(raw):
+        first = raw[match.start()]
+        if first in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif first in b"]}":
+            depth -= 1
+    return deepest
+
+
+def is_deeper(raw: bytes, most: int) -> bool:
+    """Whether `raw` is nested deeper than `most` levels; most texts have too few brackets for it."""
+    return raw.count(b"{") + raw.count(b"[") > most and find_depth(raw) > most
+
+
+def measure_depth(value: Any) -> int:
+    """Give how deep a decoded value is nested."""
+    deepest = 0
+    waiting = [(value, 1)]
+    while waiting:
+        inner, depth = waiting.pop()
+        if isinstance(inner, dict | list):
+            deepest = max(deepest, depth)
+            waiting.extend((each, depth + 1) for each in (inner.values() if isinstance(inner, dict) else inner))
+    return deepest

@@ -1,0 +1,250 @@
+"""The door to other hosts: whatever comes back over a real socket is an object or an UpstreamError (gw:F3, F7)."""
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+from yarl import URL
+
+from gateway.config import Target
+from gateway.errors import UpstreamError, UpstreamGarbled, UpstreamOverloaded, UpstreamRefused, UpstreamTimeout
+from gateway.upstream.fanout import Fanout
+from gateway.upstream.target import Call
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
+GZIPPED = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s"
+
+
+class Upstream:
+    """A server that answers every request with the same bytes; `hold` makes it wait, `kept` keeps what it was sent."""
+
+    def __init__(self, reply: bytes, *, keep_open: bool = False) -> None:
+        self.reply = reply
+        self.keep_open = keep_open
+        self.hold: asyncio.Event | None = None
+        self.kept: list[bytes] = []
+        self.connections = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+                self.kept.append(head + await reader.readexactly(length))
+                if self.hold is not None:
+                    await self.hold.wait()
+                writer.write(self.reply)
+                await writer.drain()
+                if not self.keep_open:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return  # the gateway hung up
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def upstream(
+    reply: bytes, *, keep_open: bool = False, **limits: Any
+) -> AsyncIterator[tuple[Fanout, Upstream, URL]]:
+    """Give a fan-out, the server behind it and the server's address."""
+    server = Upstream(reply, keep_open=keep_open)
+    async with (
+        await asyncio.start_server(server.answer, "127.0.0.1", 0) as listening,
+        Fanout(Target(**limits)) as fanout,
+    ):
+        port = listening.sockets[0].getsockname()[1]
+        yield fanout, server, URL(f"http://127.0.0.1:{port}/rest/v1/delivery")
+
+
+def make_call(url: URL, seconds: float = 10.0) -> Call:
+    return Call(url, b"{}", {"Content-Type": "application/json"}, asyncio.get_running_loop().time() + seconds)
+
+
+async def outcome_of(fanout: Fanout, url: URL, seconds: float = 10.0) -> type[Exception]:
+    with pytest.raises(UpstreamError) as caught:
+        await fanout.ask(make_call(url, seconds))
+    assert fanout.under_way == 0
+    return caught.type
+
+
+def pack(template: bytes, body: bytes) -> bytes:
+    return template % (len(body), body)
+
+
+GARBLED = {
+    "not JSON": pack(OK, b"<html>"),
+    "no body": pack(OK, b""),
+    "a list": pack(OK, b"[]"),
+    "null": pack(OK, b"null"),
+    "NaN": pack(OK, b'{"a":NaN}'),
+    "1e999": pack(OK, b'{"a":1e999}'),
+    "not UTF-8": pack(OK, b'{"a":"\xff"}'),
+    "a lone surrogate": pack(OK, b'{"a":"\\ud800"}'),
+    "100,000 deep": pack(OK, b"[" * 100_000),
+    "cut": b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"a":1}',
+    "bad chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "cut chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+    "gzip that is none": pack(GZIPPED, b"{}"),
+    "cut gzip": pack(GZIPPED, gzip.compress(b'{"a":"' + b"x" * 5000 + b'"}')[:-20]),
+    "deflate that is none": b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: 2\r\n\r\n{}",
+    "a gzip bomb": pack(GZIPPED, gzip.compress(b'{"a":"' + b"x" * 10_000_000 + b'"}')),
+    "a bomb without a length": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"
+    + gzip.compress(b'{"a":"' + b"x" * 10_000_000 + b'"}'),
+    "a deflate bomb": b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nConnection: close\r\n\r\n"
+    + zlib.compress(b" " * 10_000_000),
+    "beyond the limit": pack(OK, b'{"a":"' + b"x" * 1_100_000 + b'"}'),
+    "beyond the limit without a length": b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+    b'{"a":"' + b"x" * 1_100_000 + b'"}',
+}
+BROKEN = {
+    "nothing": b"",
+    "no HTTP": b"HELLO\r\n\r\n",
+    "binary": bytes(range(256)) + b"\r\n\r\n",
+    "half a head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "a bad status": b"HTTP/1.1 abc OK\r\n\r\n",
+    "a bad length": b"HTTP/1.1 200 OK\r\nContent-Length: abc\r\n\r\n{}",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "length and chunks": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+    "a header of 100 KB": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    "an endless head": b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 20_000,
+    "an encoding nobody has": b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\n{}",
+    "a switch of protocols": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "a cookie that is none": b"HTTP/1.1 200 OK\r\nSet-Cookie: \xff\x00;;=\r\nContent-Length: 2\r\n\r\n[]",
+}
+
+
+@pytest.mark.parametrize("name", GARBLED)
+async def test_an_answer_that_cannot_be_read_is_garbled(name: str) -> None:
+    async with upstream(GARBLED[name], max_response_kb=1024) as (fanout, _server, url):
+        assert await outcome_of(fanout, url) is UpstreamGarbled
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_an_answer_that_is_no_http_is_an_upstream_error(name: str) -> None:
+    async with upstream(BROKEN[name]) as (fanout, _server, url):
+        assert issubclass(await outcome_of(fanout, url), UpstreamError)
+
+
+@pytest.mark.parametrize(
+    "reply", [pack(OK, b'{"a":1}'), pack(GZIPPED, gzip.compress(b'{"a":1}'))], ids=["plain", "gzip"]
+)
+async def test_an_object_is_given_as_it_is(reply: bytes) -> None:
+    async with upstream(reply) as (fanout, _server, url):
+        assert await fanout.ask(make_call(url)) == {"a": 1}
+
+
+async def test_an_answer_of_exactly_the_limit_is_read() -> None:
+    body = b'{"a":"' + b"x" * (1024 - 8) + b'"}'
+    async with upstream(pack(OK, body), max_response_kb=1) as (fanout, _server, url):
+        assert len((await fanout.ask(make_call(url)))["a"]) == 1016
+    async with upstream(pack(OK, body + b" "), max_response_kb=1) as (fanout, _server, url):
+        assert await outcome_of(fanout, url) is UpstreamGarbled
+
+
+async def test_a_refusal_carries_targets_status() -> None:
+    async with upstream(b'HTTP/1.1 420 Calm\r\nContent-Length: 17\r\n\r\n{"message":"too"}') as (fanout, _server, url):
+        with pytest.raises(UpstreamRefused) as caught:
+            await fanout.ask(make_call(url))
+        assert (caught.value.upstream_status, caught.value.upstream_message) == (420, "too")
+
+
+async def test_a_redirect_is_a_refusal_and_is_not_followed() -> None:
+    """gw:S9."""
+    async with upstream(b"HTTP/1.1 307 x\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n") as (
+        fanout,
+        server,
+        url,
+    ):
+        assert await outcome_of(fanout, url) is UpstreamRefused
+        assert len(server.kept) == 1
+
+
+async def test_nobody_listening_is_an_upstream_error() -> None:
+    async with Fanout(Target()) as fanout:
+        assert await outcome_of(fanout, URL("http://127.0.0.1:1/")) is UpstreamError
+
+
+async def test_cookies_of_target_are_neither_kept_nor_sent() -> None:
+    """delivery-api §1: all identity travels in the body; one visitor's cookie must not reach another's call."""
+    reply = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 2\r\n\r\n{}"
+    async with upstream(reply, keep_open=True) as (fanout, server, url):
+        for _ in range(2):
+            await fanout.ask(make_call(url))
+        assert server.connections == 1
+        assert b"cookie" not in b"".join(server.kept).lower()
+
+
+async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Design T1."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with upstream(pack(OK, b"{}")) as (fanout, _server, url):
+        assert await fanout.ask(make_call(url)) == {}
+
+
+async def test_a_call_ends_at_its_deadline_and_the_next_one_gets_its_own_answer() -> None:
+    """gw:F3; design T8: a late answer is never read as the answer to another call."""
+    async with upstream(pack(OK, b'{"late":true}'), keep_open=True) as (fanout, server, url):
+        server.hold = asyncio.Event()
+        assert await outcome_of(fanout, url, 0.1) is UpstreamTimeout
+        server.reply = pack(OK, b'{"late":false}')
+        server.hold.set()
+        assert await fanout.ask(make_call(url)) == {"late": False}
+
+
+async def test_a_cancelled_call_leaves_nothing_behind() -> None:
+    async with upstream(pack(OK, b"{}"), keep_open=True, max_in_flight=1) as (fanout, server, url):
+        server.hold = asyncio.Event()
+        task = await fanout.start(make_call(url))
+        while not server.kept:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        assert fanout.under_way == 0
+        server.hold.set()
+        assert await fanout.ask(make_call(url)) == {}
+
+
+async def test_calls_in_flight_and_in_line_are_bounded() -> None:
+    """gw:F7: two at once, three in line, the others turned away at once."""
+    async with upstream(pack(OK, b"{}"), keep_open=True, max_in_flight=2, max_waiting=3) as (fanout, server, url):
+        server.hold = asyncio.Event()
+        tasks = [await fanout.start(make_call(url)) for _ in range(5)]
+        for _ in range(3):
+            with pytest.raises(UpstreamOverloaded):
+                await fanout.ask(make_call(url))
+        while len(server.kept) < 2:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0)
+        assert (server.connections, fanout.under_way) == (2, 5)
+        server.hold.set()
+        assert await asyncio.gather(*tasks) == [{}] * 5
+        assert fanout.under_way == 0
+
+
+async def test_a_call_in_line_ends_at_its_deadline_too() -> None:
+    async with upstream(pack(OK, b"{}"), keep_open=True, max_in_flight=1) as (fanout, server, url):
+        server.hold = asyncio.Event()
+        first = await fanout.start(make_call(url))
+        assert await outcome_of_second(fanout, url) is UpstreamTimeout
+        server.hold.set()
+        assert await first == {}
+
+
+async def outcome_of_second(fanout: Fanout, url: URL) -> type[Exception]:
+    with pytest.raises(UpstreamError) as caught:
+        await fanout.ask(make_call(url, 0.05))
+    return caught.type
+
+
+async def test_a_long_answer_of_many_chunks_is_read_whole() -> None:
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (b'{"a":"', *[b"x" * 1000] * 500, b'"}')]
+    reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(chunks) + b"0\r\n\r\n"
+    async with upstream(reply) as (fanout, _server, url):
+        assert len(msgspec.json.encode(await fanout.ask(make_call(url)))) == 500_008

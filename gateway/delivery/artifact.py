@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gateway.delivery.conditions import Condition, ConditionTooLarge, UnknownOperator, compile_condition
 from gateway.delivery.model import JsonObject
@@ -83,6 +83,27 @@ class Artifact(Struct, frozen=True):
     payload: JsonObject
 
 
+class _TokenWire(Struct, rename="camel"):
+    """What is read of an option or a metric; the rest is free."""
+
+    type: str | None = None
+    event_token: str | None = None
+
+
+class _ConsequenceWire(Struct):
+    """What is read of a consequence."""
+
+    name: str | None = None
+    options: list[_TokenWire] | None = None
+    metrics: list[_TokenWire] | None = None
+
+
+class _MetaWire(Struct):
+    """What is read of a rule's meta beside its response tokens."""
+
+    audience_ids: list[int | str] | None = field(default=None, name="audience.ids")
+
+
 class _RuleWire(Struct, rename="camel"):
     """A rule as it stands in the file."""
 
@@ -152,6 +173,13 @@ def load_artifact(payload: Any) -> Artifact:
         wire = msgspec.convert(payload, _ArtifactWire)
     except msgspec.ValidationError as error:
         raise ArtifactUnsupported(f"this is not a decisioning artifact: {error}") from error
+    try:
+        return _load(payload, wire)
+    except msgspec.ValidationError as error:
+        raise ArtifactUnsupported(f"this is not a decisioning artifact: a rule is malformed: {error}") from error
+
+
+def _load(payload: JsonObject, wire: _ArtifactWire) -> Artifact:
     faults: list[str] = []
     tokens = frozenset(wire.response_tokens or ())
     return Artifact(
@@ -179,8 +207,10 @@ def _load_rule(wire: _RuleWire, tokens: frozenset[str], faults: list[str], locat
     consequence = wire.consequence
     if measure_depth(consequence) > DEEPEST or measure_depth(wire.meta) > DEEPEST:
         raise ArtifactUnsupported(f"rule {wire.rule_key}: its content is nested deeper than {DEEPEST} levels")
-    options = [option for option in consequence.get("options") or [] if isinstance(option, dict)]
-    metrics = [metric for metric in consequence.get("metrics") or [] if isinstance(metric, dict)]
+    msgspec.convert(consequence, _ConsequenceWire)
+    msgspec.convert(wire.meta, _MetaWire)
+    options: list[JsonObject] = consequence.get("options") or []
+    metrics: list[JsonObject] = consequence.get("metrics") or []
     members = {name: value for name, value in consequence.items() if name not in ("options", "metrics")}
     clicks = [metric for metric in metrics if metric.get("type") == "click"]
     keep_metrics = location == "view" and "metrics" in consequence

@@ -1,7 +1,7 @@
 """Where on earth the visitor is (spec on-device-decisioning §6.2, §6.3): when to look it up, and what is learnt."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,10 +10,10 @@ from gateway.delivery.model import Context, Geo
 
 CALLER = "unknownIpAddress"  # the marker for "look up the caller's own address"
 _PLACE = ("latitude", "longitude", "country_code", "state_code", "city")
-_ANSWER = {
+_ANSWER: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "x-forwarded-for": ("ip_address", str),
-    "x-geo-latitude": ("latitude", float),
-    "x-geo-longitude": ("longitude", float),
+    "x-geo-latitude": ("latitude", lambda value: _read_degrees(value, 90)),
+    "x-geo-longitude": ("longitude", lambda value: _read_degrees(value, 180)),
     "x-geo-country-code": ("country_code", str),
     "x-geo-region-code": ("state_code", str),
     "x-geo-city": ("city", str),
@@ -47,7 +47,14 @@ def merge_geo(context: Context, found: Mapping[str, Any]) -> Context:
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             try:
                 learnt[member] = kind(value)
-            except ValueError:
+            except (ValueError, OverflowError):
                 continue  # a coordinate that is no number says nothing
     geo = context.geo or Geo()
     return msgspec.structs.replace(context, geo=msgspec.structs.replace(geo, **learnt))
+
+
+def _read_degrees(value: Any, most: int) -> float:
+    degrees = float(value)
+    if not -most <= degrees <= most:
+        raise ValueError("no place on earth")
+    return degrees

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from gateway.delivery.geo import CALLER, is_address
 from gateway.delivery.model import Context, JsonObject
 
 _CARRIED = ("impressionId", "environmentId", "property", "experienceCloud", "qaMode", "trace")
@@ -20,4 +21,7 @@ def make_notification_body(
         own["geo"] = (own.get("geo") or {}) | {
             name: value for name, value in msgspec.to_builtins(context.geo).items() if value is not None
         }
+        address = own["geo"].get("ipAddress")
+        if address is not None and address != CALLER and not is_address(address):
+            del own["geo"]["ipAddress"]
     return sent | {"id": identity, "context": own} | ({"notifications": notifications} if notifications else {})

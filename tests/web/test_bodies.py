@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
+from gateway.delivery.nesting import find_depth
 from tests.stage import Stage, run_stage
 from tests.web.bodies import ABSENT, Case, list_refused, list_taken, pad, put, whole_body
 
@@ -73,10 +75,8 @@ async def test_a_body_of_exactly_the_limit_is_accepted(edge: Stage) -> None:
 @pytest.mark.parametrize("unit", ['"', '\\"', '"a', '\\\\"', '{"', "]["])
 async def test_the_depth_of_an_unfinished_string_is_found_in_linear_time(unit: str) -> None:
     """Design P7 (1 ms to refuse), P15: 250 KB of unfinished strings are looked at once, not once per quote."""
-    from gateway.delivery.nesting import find_depth
-
     raw = b'{"a":' + b"[" * 65 + b'"' + unit.encode() * (250_000 // len(unit))
-    assert await finish_in_a_thread_of_its_own("gateway.delivery.nesting", "find_depth", raw)
+    assert await finish_in_two_seconds_of_work("gateway.delivery.nesting", "find_depth", raw)
     assert find_depth(raw) >= 66
 
 
@@ -84,16 +84,14 @@ async def test_a_duplicate_among_many_names_is_found_in_linear_time() -> None:
     """Design P15: 256 KB of members must not stop the event loop."""
     names = [f'"{at:x}":1' for at in range(24_000)]
     raw = ("{" + ",".join([*names, names[-1]]) + "}").encode()
-    assert await finish_in_a_thread_of_its_own("gateway.web.wire", "decode_object", raw, 64)
+    assert await finish_in_two_seconds_of_work("gateway.web.wire", "decode_object", raw, 64)
 
 
-async def finish_in_a_thread_of_its_own(module: str, function: str, raw: bytes, *rest: int) -> bool:
+async def finish_in_two_seconds_of_work(module: str, function: str, raw: bytes, *rest: int) -> bool:
     """Whether a call is done in two seconds of processor time; the operating system ends it when it is not.
 
     Processor time, not time on the clock: other programs on the machine do not count.
     """
-    import sys
-
     program = (
         "import resource, sys\n"
         f"from {module} import {function}\n"

@@ -1,6 +1,7 @@
 """What a caller sees when Target goes wrong (spec delivery-api §8; gw:F3, F5, F9)."""
 
 import asyncio
+import gc
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo.target import Trouble
+from gateway.web.inbound import Inbound
 from tests.stage import Answer, Stage, run_stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -113,6 +115,14 @@ async def test_notifications_beside_local_items_are_missed(edge: Stage, case: di
     assert answer.body["execute"]["mboxes"][0]["options"]
     assert answer.headers["x-gateway-degraded"].startswith(case["reason"])
     assert answer.body.get("notifications", []) == []
+
+
+async def test_a_refusal_keeps_nothing_of_its_request(edge: Stage) -> None:
+    """gw:Q3, P16: an error that is raised again and again must not hold on to every request it was raised for."""
+    for at in range(30):
+        await edge.post({"context": WEB} | TOLD, {"X-Request-Timeout-Ms": "20"}, sessionId=f"refused{at}")
+    gc.collect()
+    assert sum(isinstance(one, Inbound) for one in gc.get_objects()) < 5
 
 
 async def test_notifications_target_took_are_acknowledged(edge: Stage) -> None:

@@ -6,6 +6,7 @@ is missing (gw:F5, F9).
 """
 
 import asyncio
+from collections.abc import Mapping
 
 from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missing, join, place_of, read_remote
 from gateway.delivery.artifact import Artifact
@@ -25,9 +26,9 @@ from gateway.web.response import Answer
 from gateway.web.visitor_cookies import make_cookie_headers
 from gateway.web.wire import encode
 
-_NOT_SENT = {
-    "budget": UpstreamTimeout("there was no time left to pass the notifications on; send them again"),
-    "overload": UpstreamOverloaded("the gateway is too busy to pass the notifications on; send them again"),
+_NOT_SENT: Mapping[str, tuple[type[UpstreamError], str]] = {
+    "budget": (UpstreamTimeout, "there was no time left to pass the notifications on; send them again"),
+    "overload": (UpstreamOverloaded, "the gateway is too busy to pass the notifications on; send them again"),
 }
 
 
@@ -54,7 +55,8 @@ async def _walk(services: Services, inbound: Inbound, request_id: str) -> Answer
         visitor = await ask_session(services, inbound, visitor, lost)
     pending = await start_remote(services, inbound, plan, visitor, request_id, lost) if plan.ask_target else None
     if pending is None and lost and not items and inbound.request.notifications:
-        raise _NOT_SENT[lost[-1]]
+        kind, message = _NOT_SENT[lost[-1]]
+        raise kind(message)
     try:
         local = await _decide(services, inbound, artifact, plan, visitor, lost) if plan.local else {}
         remote = await _meet(services, inbound, plan, pending, lost) if pending is not None else NOTHING

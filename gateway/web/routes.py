@@ -13,6 +13,7 @@ from gateway.web.middleware import Ask, Routes, answer
 from gateway.web.response import Answer
 
 DELIVERY = "/rest/v1/delivery"
+_LINGER_S = 1.0  # how long the rest of a refused body is read, so that its sender can read the refusal
 
 
 async def answer_preflight(ask: Ask) -> Answer:
@@ -33,6 +34,7 @@ def make_public_server(services: Services, *, keepalive_s: int) -> web.Server:
         request_factory=partial(_make_request, most),
         access_log=None,
         keepalive_timeout=keepalive_s,
+        lingering_time=_LINGER_S,
         logger=make_http_log(services.metrics),
     )
 

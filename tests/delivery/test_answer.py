@@ -125,35 +125,40 @@ def test_every_requested_item_is_in_the_answer_whatever_target_replies(body: Any
         remote = read_remote(reply, plan.remote)
     except UpstreamGarbled:  # a list or an object is something else: then nothing of it is believed
         remote = NOTHING
-    local = {place_of(item): [item.raw | {"local": True} if item.kind == "mboxes" else {"local": True}] for item in plan.local}
-    answered = join(request, items, dict(remote.results) | local)
+    results = dict(remote.results) | {place_of(item): [{"name": item.name, "local": True}] for item in plan.local}
+    answered = join(request, items, results)
     assert set(answered) == {part for part in ("execute", "prefetch") if part in body}
     for part, got in answered.items():
-        asked = body[part]
-        assert {kind for kind in ("mboxes", "views", "pageLoad") if kind in got} == {kind for kind in ("mboxes", "views", "pageLoad") if kind in asked}
-        check_mboxes(part, asked.get("mboxes", []), got.get("mboxes", []))
-        if "pageLoad" in got:
-            assert isinstance(got["pageLoad"], dict)
-        for element in [*got.get("views", ()), *([got["pageLoad"]] if "pageLoad" in got else [])]:
+        kinds = ("mboxes", "views", "pageLoad")
+        assert [kind for kind in kinds if kind in got] == [kind for kind in kinds if kind in body[part]]
+        groups = [results.get(place_of(item), [DEFAULT]) for item in items if item.part == part and item.kind == "mboxes"]
+        assert all(groups), "every requested mbox is answered at least once"
+        expected = [element for group in groups for element in group]
+        assert len(got.get("mboxes", ())) == len(expected), "and nothing that was not asked for"
+        assert all(want in (DEFAULT, has) for has, want in zip(got.get("mboxes", ()), expected, strict=True)), "in request order"
+        assert isinstance(got.get("pageLoad", {}), dict)
+    check_owners(plan.remote, remote.results)
+
+
+DEFAULT = {"default": True}
+
+
+def check_owners(remote: Any, results: Any) -> None:
+    """What Target said for one item is never another's; no answer serves two items."""
+    for item in remote:
+        for element in results.get(place_of(item), ()):
             for option in element.get("options") or ():
-                assert option["content"] == "garbage" or option["content"].startswith(part)
-
-
-def check_mboxes(part: str, asked: list[Any], got: list[Any]) -> None:
-    """Walk both lists: the answers of one request item stay together, and each item has at least one."""
-    at = 0
-    for one in asked:
-        key = (one["name"], one.get("index"))
-        assert at < len(got), f"{key} has no answer"
-        taken = 0
-        while at < len(got) and (got[at]["name"] if "name" in got[at] else one["name"], got[at].get("index")) == key:
-            for option in got[at].get("options") or ():
-                assert option["content"] == "garbage" or option["content"].startswith(f"{part} {one['name']} ")
-            at += 1
-            taken += 1
-        if taken == 0:  # equal items in a row: the first one has taken the answers of both
-            assert key in [(other["name"], other.get("index")) for other in asked[: asked.index(one) + len(asked)]]
-    assert at == len(got), "nothing that was not asked for"
+                owner = f"{item.part} {'page' if item.kind == 'pageLoad' else item.name if item.kind == 'mboxes' else ''}"
+                assert option["content"] == "garbage" or option["content"].startswith(owner)
+            if item.kind == "mboxes":
+                assert element.get("name", item.name) == item.name
+                assert element.get("index") == item.index
+    contents = [
+        {option["content"] for element in results.get(place_of(item), ()) for option in element.get("options") or ()} - {"garbage"}
+        for item in remote
+        if item.kind == "mboxes"
+    ]
+    assert sum(map(len, contents)) == len(set().union(*contents)) if contents else True
 
 
 @settings(max_examples=200, deadline=None)

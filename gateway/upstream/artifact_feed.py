@@ -17,7 +17,7 @@ from gateway.config import Artifact as ArtifactSettings
 from gateway.config import Client
 from gateway.delivery.artifact import Artifact, read_artifact
 from gateway.errors import ArtifactError, ArtifactMissing, ArtifactUnsupported, UpstreamGarbled
-from gateway.upstream.fanout import read_bounded
+from gateway.upstream.download import read_bounded
 
 SHORTEST_POLL_S = 300  # on-device §2: a positive interval is never shorter, so that Adobe's servers are spared
 _JITTER = 0.1

@@ -1,35 +1,37 @@
-"""The only door to other hosts: bounded parallel calls, each within its deadline (gw:F2, F3, F7)."""
+"""The only door to Target: bounded parallel calls, each within its deadline (gw:F2, F3, F7)."""
 
 import asyncio
+from collections import deque
 from types import TracebackType
 from typing import Self
 
-import aiohttp
+from msgspec import Struct
 
 from gateway.config import Target
 from gateway.delivery.model import JsonObject
-from gateway.errors import UpstreamError, UpstreamGarbled, UpstreamOverloaded, UpstreamTimeout
+from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
+from gateway.upstream.connection import Connection, Limits, Reply
 from gateway.upstream.target import Call, read_reply
 
-_CHUNK = 65_536
-_TURNS_TO_SEND = 2  # with a warm connection the request is on the wire after two turns of the event loop
+
+class Origin(Struct, frozen=True):
+    """Where connections go."""
+
+    scheme: str
+    host: str
+    port: int
 
 
 class Fanout:
-    """Calls to Target: at most `max-in-flight` at once, at most `max-waiting` in line."""
+    """Calls to Target: at most `max-in-flight` at once, at most `max-waiting` in line behind them."""
 
     def __init__(self, target: Target) -> None:
-        """Open the one client session; nothing is connected yet."""
+        """Keep the limits; nothing is connected yet."""
         self._target = target
-        self._slots = asyncio.Semaphore(target.max_in_flight)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=target.max_in_flight, ttl_dns_cache=300, keepalive_timeout=target.keepalive_s
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-            trust_env=False,
-        )
+        self._limits = Limits(most=target.max_response_kb * 1024, ratio=target.max_ratio)
+        self._idle: dict[Origin, deque[Connection]] = {}
+        self._line: deque[asyncio.Future[None]] = deque()
+        self._sending = 0
         self.under_way = 0
         self.calls = 0
 
@@ -47,57 +49,155 @@ class Fanout:
         """Close every connection."""
         await self.close()
 
-    async def start(self, call: Call) -> "asyncio.Task[JsonObject]":
-        """Send `call` and give the task of its answer; with a warm connection the request is on the wire on return."""
-        task = asyncio.create_task(self.ask(call))
-        for _ in range(_TURNS_TO_SEND):
-            await asyncio.sleep(0)
-        return task
-
     async def ask(self, call: Call) -> JsonObject:
         """Give Target's decoded answer to `call`. Raises UpstreamError of the kind that fits."""
-        if self.under_way >= self._target.max_in_flight + self._target.max_waiting:
-            raise UpstreamOverloaded("too many calls to Target are already waiting")
-        self.under_way += 1
-        try:
-            async with asyncio.timeout_at(call.deadline), self._slots:
-                return await self._send(call)
-        except TimeoutError as error:
-            raise UpstreamTimeout("Target did not answer in time") from error
-        except (aiohttp.ClientPayloadError, aiohttp.ClientResponseError) as error:
-            raise UpstreamGarbled("Target's answer broke off or is not HTTP") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise UpstreamError("Target cannot be reached") from error
-        finally:
-            self.under_way -= 1
+        return await self.start(call).reply()
 
-    async def _send(self, call: Call) -> JsonObject:
-        self.calls += 1
-        async with self._session.post(
-            call.url, data=call.body, headers=call.headers, allow_redirects=False
-        ) as response:
-            raw = await read_bounded(response, self._target.max_response_kb * 1024, self._target.max_ratio)
-            return read_reply(response.status, raw)
+    def start(self, call: Call) -> "Pending":
+        """Send `call`; where a connection is kept, the request is on the wire when this returns.
+
+        The caller must await `reply()` or call `end()`.
+        """
+        pending = Pending(self, call)
+        if self.under_way > self._target.max_in_flight + self._target.max_waiting:
+            pending.fail(UpstreamOverloaded("too many calls to Target are already waiting"))
+        elif self._sending < self._target.max_in_flight and (kept := self._take_kept(call)) is not None:
+            self._send(pending, kept)
+        else:
+            pending.task = asyncio.create_task(self._connect_and_send(pending))
+        return pending
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._session.close()
+        for kept in self._idle.values():
+            for connection in kept:
+                connection.close()
+        self._idle.clear()
+        await asyncio.sleep(0)  # transports let go of their sockets in the next turn
+
+    def _take_kept(self, call: Call) -> Connection | None:
+        kept = self._idle.get(origin_of(call))
+        oldest = asyncio.get_running_loop().time() - self._target.keepalive_s
+        while kept:
+            connection = kept.pop()
+            if connection.is_usable and connection.idle_since > oldest:
+                return connection
+            connection.close()
+        return None
+
+    def _send(self, pending: "Pending", connection: Connection) -> None:
+        self._sending += 1
+        self.calls += 1
+        pending.connection = connection
+        connection.send(write_request(pending.call), pending.future)
+
+    async def _connect_and_send(self, pending: "Pending") -> None:
+        try:
+            while self._sending >= self._target.max_in_flight:
+                self._line.append(turn := asyncio.get_running_loop().create_future())
+                await turn
+            connection = self._take_kept(pending.call)
+            if connection is None:
+                self._sending += 1  # a connection being made takes its place already
+                try:
+                    connection = await self._connect(origin_of(pending.call))
+                finally:
+                    self._sending -= 1
+            self._send(pending, connection)
+        except UpstreamError as error:
+            pending.fail(error)
+        except (OSError, ValueError) as error:
+            pending.fail(UpstreamError(f"Target cannot be reached: {type(error).__name__}"))
+
+    async def _connect(self, origin: Origin) -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self._limits), origin.host, origin.port, ssl=True if origin.scheme == "https" else None
+        )
+        return connection
+
+    def let_go(self, pending: "Pending") -> None:
+        """Take back the place and, where nothing odd happened, the connection of a call that has ended."""
+        self.under_way -= 1
+        connection = pending.connection
+        if connection is not None:
+            self._sending -= 1
+            if connection.is_usable and pending.is_answered:
+                connection.idle_since = asyncio.get_running_loop().time()
+                self._idle.setdefault(origin_of(pending.call), deque()).append(connection)
+            else:
+                connection.close()
+        while self._line and self._sending < self._target.max_in_flight:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                break
 
 
-async def read_bounded(response: aiohttp.ClientResponse, most: int, ratio: int) -> bytes:
-    """Give the whole body of `response`, or raise UpstreamGarbled when it is, or inflates, beyond its limits."""
-    announced = response.content_length
-    compressed = "Content-Encoding" in response.headers
-    if announced is not None and compressed:
-        most = min(most, max(announced * ratio, _CHUNK))
-    if announced is not None and announced <= most and not compressed:
-        return await response.read()
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_chunked(_CHUNK):
-        size += len(chunk)
-        if size > most:
-            response.close()
-            raise UpstreamGarbled(f"the answer is longer than {most} bytes")
-        chunks.append(chunk)
-    return b"".join(chunks) if len(chunks) != 1 else chunks[0]
+class Pending:
+    """A call under way."""
+
+    __slots__ = ("_ended", "_fanout", "_timer", "call", "connection", "future", "task")
+
+    def __init__(self, fanout: Fanout, call: Call) -> None:
+        """Count the call as under way, and see to its deadline."""
+        loop = asyncio.get_running_loop()
+        self.call = call
+        self.future: asyncio.Future[Reply] = loop.create_future()
+        self.connection: Connection | None = None
+        self.task: asyncio.Task[None] | None = None
+        self._fanout = fanout
+        self._ended = False
+        self._timer = loop.call_at(call.deadline, self._expire)
+        fanout.under_way += 1
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a whole answer came."""
+        return self.future.done() and not self.future.cancelled() and self.future.exception() is None
+
+    async def reply(self) -> JsonObject:
+        """Give Target's decoded answer. Raises UpstreamError of the kind that fits."""
+        try:
+            answer = await self.future
+        finally:
+            self.end()
+        return read_reply(answer.status, answer.body)
+
+    def fail(self, error: UpstreamError) -> None:
+        """End the wait with `error`."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def end(self) -> None:
+        """Let go of everything the call holds; an answer that is not there yet is lost."""
+        if self._ended:
+            return
+        self._ended = True
+        self._timer.cancel()
+        if self.task is not None:
+            self.task.cancel()
+        if not self.future.done():
+            self.future.cancel()
+        elif not self.future.cancelled():
+            self.future.exception()  # seen: nobody is waiting any more
+        self._fanout.let_go(self)
+
+    def _expire(self) -> None:
+        self.fail(UpstreamTimeout("Target did not answer in time"))
+
+
+def origin_of(call: Call) -> Origin:
+    """Give where `call` goes."""
+    url = call.url
+    return Origin(url.scheme, url.raw_host or "", url.port or (443 if url.scheme == "https" else 80))
+
+
+def write_request(call: Call) -> bytes:
+    """Give the bytes of a request (RFC 9112 §3); raises ValueError for a line break where none may be."""
+    lines = [f"POST {call.url.raw_path_qs} HTTP/1.1", f"Host: {call.url.raw_authority}"]
+    lines += [f"{name}: {value}" for name, value in call.headers.items()]
+    lines += ["Accept-Encoding: gzip, deflate", f"Content-Length: {len(call.body)}"]
+    head = "\r\n".join(lines)
+    if head.count("\n") != len(lines) - 1 or head.count("\r") != len(lines) - 1:
+        raise ValueError("a line break in the head of a request")
+    return f"{head}\r\n\r\n".encode() + call.body

@@ -10,7 +10,7 @@ import msgspec
 from gateway.config import Artifact
 from gateway.delivery.geo import CALLER
 from gateway.errors import UpstreamGarbled
-from gateway.upstream.fanout import read_bounded
+from gateway.upstream.download import read_bounded
 
 _MOST_BYTES = 16_384
 _REMEMBERED = 10_000

@@ -17,10 +17,11 @@ from gateway.delivery.plan import Plan, list_items, split
 from gateway.delivery.session import Visitor, merge_answered_id, read_answered, read_visitor, shield_id
 from gateway.errors import RequestError, UpstreamError, UpstreamOverloaded, UpstreamRefused, UpstreamTimeout
 from gateway.services import Services
+from gateway.upstream.fanout import Pending
 from gateway.web.identity import ask_session, must_ask_session, name_visitor
 from gateway.web.inbound import Inbound, read_inbound
 from gateway.web.middleware import Ask
-from gateway.web.outgoing import Pending, start_remote
+from gateway.web.outgoing import start_remote
 from gateway.web.reporting import Outcome, report
 from gateway.web.response import Answer
 from gateway.web.visitor_cookies import make_cookie_headers
@@ -53,7 +54,7 @@ async def _walk(services: Services, inbound: Inbound, request_id: str) -> Answer
     visitor = name_visitor(services, inbound)
     if must_ask_session(services, visitor, asks_target=plan.ask_target):
         visitor = await ask_session(services, inbound, visitor, lost)
-    pending = await start_remote(services, inbound, plan, visitor, request_id, lost) if plan.ask_target else None
+    pending = start_remote(services, inbound, plan, visitor, request_id, lost) if plan.ask_target else None
     if pending is None and lost and not items and inbound.request.notifications:
         kind, message = _NOT_SENT[lost[-1]]
         raise kind(message)
@@ -61,8 +62,8 @@ async def _walk(services: Services, inbound: Inbound, request_id: str) -> Answer
         local = await _decide(services, inbound, artifact, plan, visitor, lost) if plan.local else {}
         remote = await _meet(services, inbound, plan, pending, lost) if pending is not None else NOTHING
     finally:
-        if pending is not None and not pending.done():
-            pending.cancel()
+        if pending is not None:
+            pending.end()
     results = local if remote is NOTHING else {**remote.results, **local}
     complete = _is_complete(inbound, plan, remote, lost)
     identity = visitor.id if remote is NOTHING else _settle_identity(services, inbound, visitor, remote)
@@ -119,7 +120,7 @@ def _tell_target(services: Services, inbound: Inbound, visitor: Visitor, context
 async def _meet(services: Services, inbound: Inbound, plan: Plan, pending: Pending, lost: list[str]) -> Remote:
     """Give Target's part of the answer, or nothing where it failed."""
     try:
-        return read_remote(await pending, plan.remote)
+        return read_remote(await pending.reply(), plan.remote)
     except UpstreamError as error:
         if isinstance(error, UpstreamRefused):
             services.metrics.count_refusal(error.upstream_status)

@@ -4,18 +4,16 @@ import asyncio
 
 from gateway import __version__
 from gateway.delivery.answer import make_remote_body
-from gateway.delivery.model import JsonObject
 from gateway.delivery.plan import Plan
 from gateway.delivery.session import Visitor
 from gateway.services import Services
+from gateway.upstream.fanout import Pending
 from gateway.upstream.target import Call, make_headers, make_url
 from gateway.web.inbound import Inbound
 from gateway.web.wire import encode
 
-Pending = asyncio.Task[JsonObject]
 
-
-async def start_remote(
+def start_remote(
     services: Services, inbound: Inbound, plan: Plan, visitor: Visitor, request_id: str, lost: list[str]
 ) -> Pending | None:
     """Send what only Target can answer; None, and a word in `lost`, when there is no time or no room for it."""
@@ -37,7 +35,7 @@ async def start_remote(
         headers=make_headers(request_id, __version__),
         deadline=deadline,
     )
-    return await services.fanout.start(call)
+    return services.fanout.start(call)
 
 
 def make_body(inbound: Inbound, plan: Plan, visitor: Visitor, request_id: str) -> bytes:

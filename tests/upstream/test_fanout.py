@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import ssl
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import trustme
 from yarl import URL
 
 from gateway.config import Target
@@ -202,7 +204,7 @@ async def test_a_call_ends_at_its_deadline_and_the_next_one_gets_its_own_answer(
 async def test_a_cancelled_call_leaves_nothing_behind() -> None:
     async with upstream(pack(OK, b"{}"), keep_open=True, max_in_flight=1) as (fanout, server, url):
         server.hold = asyncio.Event()
-        task = await fanout.start(make_call(url))
+        task = asyncio.create_task(fanout.start(make_call(url)).reply())
         while not server.kept:  # noqa: ASYNC110 - the server has no event for it
             await asyncio.sleep(0)
         task.cancel()
@@ -216,7 +218,7 @@ async def test_calls_in_flight_and_in_line_are_bounded() -> None:
     """gw:F7: two at once, three in line, the others turned away at once."""
     async with upstream(pack(OK, b"{}"), keep_open=True, max_in_flight=2, max_waiting=3) as (fanout, server, url):
         server.hold = asyncio.Event()
-        tasks = [await fanout.start(make_call(url)) for _ in range(5)]
+        calls = [fanout.start(make_call(url)) for _ in range(5)]
         for _ in range(3):
             with pytest.raises(UpstreamOverloaded):
                 await fanout.ask(make_call(url))
@@ -224,17 +226,17 @@ async def test_calls_in_flight_and_in_line_are_bounded() -> None:
             await asyncio.sleep(0)
         assert (server.connections, fanout.under_way) == (2, 5)
         server.hold.set()
-        assert await asyncio.gather(*tasks) == [{}] * 5
+        assert await asyncio.gather(*(call.reply() for call in calls)) == [{}] * 5
         assert fanout.under_way == 0
 
 
 async def test_a_call_in_line_ends_at_its_deadline_too() -> None:
     async with upstream(pack(OK, b"{}"), keep_open=True, max_in_flight=1) as (fanout, server, url):
         server.hold = asyncio.Event()
-        first = await fanout.start(make_call(url))
+        first = fanout.start(make_call(url))
         assert await outcome_of_second(fanout, url) is UpstreamTimeout
         server.hold.set()
-        assert await first == {}
+        assert await first.reply() == {}
 
 
 async def outcome_of_second(fanout: Fanout, url: URL) -> type[Exception]:
@@ -248,3 +250,56 @@ async def test_a_long_answer_of_many_chunks_is_read_whole() -> None:
     reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(chunks) + b"0\r\n\r\n"
     async with upstream(reply) as (fanout, _server, url):
         assert len(msgspec.json.encode(await fanout.ask(make_call(url)))) == 500_008
+
+
+async def test_with_a_kept_connection_the_request_is_on_the_wire_when_start_returns() -> None:
+    """Architecture, "start before you decide": no turn of the event loop lies between."""
+    async with upstream(pack(OK, b"{}"), keep_open=True) as (fanout, server, url):
+        await fanout.ask(make_call(url))
+        call = fanout.start(make_call(url))
+        assert call.connection is not None
+        assert (server.connections, fanout.calls) == (1, 2)
+        assert await call.reply() == {}
+
+
+async def test_a_connection_that_is_to_be_closed_is_not_used_again() -> None:
+    reply = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+    async with upstream(reply, keep_open=True) as (fanout, server, url):
+        assert [await fanout.ask(make_call(url)) for _ in range(3)] == [{}] * 3
+        assert server.connections == 3
+
+
+async def test_bytes_nobody_asked_for_end_a_kept_connection() -> None:
+    """RFC 9112 §9.2: an answer without a request must not become the next visitor's."""
+    async with upstream(pack(OK, b'{"a":1}') + pack(OK, b'{"b":2}'), keep_open=True) as (fanout, server, url):
+        for _ in range(3):
+            assert await fanout.ask(make_call(url)) == {"a": 1}
+        assert server.connections == 3
+
+
+async def test_interim_answers_are_passed_over() -> None:
+    reply = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + pack(OK, b'{"a":1}')
+    async with upstream(reply, keep_open=True) as (fanout, server, url):
+        assert [await fanout.ask(make_call(url)) for _ in range(2)] == [{"a": 1}] * 2
+        assert server.connections == 1
+
+
+async def test_a_head_without_end_is_garbled() -> None:
+    async with upstream(b"HTTP/1.1 200 OK\r\n" + b"X-Y: z\r\n" * 20_000, keep_open=True) as (fanout, _server, url):
+        assert await outcome_of(fanout, url) is UpstreamGarbled
+
+
+async def test_certificates_are_checked_and_trusted_ones_are_talked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    server = Upstream(pack(OK, b'{"a":1}'), keep_open=True)
+    async with await asyncio.start_server(server.answer, "127.0.0.1", 0, ssl=context) as listening:
+        url = URL(f"https://localhost:{listening.sockets[0].getsockname()[1]}/rest/v1/delivery")
+        async with Fanout(Target()) as fanout:
+            assert await outcome_of(fanout, url) is UpstreamError
+        with authority.cert_pem.tempfile() as path:
+            monkeypatch.setenv("SSL_CERT_FILE", path)
+            async with Fanout(Target()) as fanout:
+                assert [await fanout.ask(make_call(url)) for _ in range(2)] == [{"a": 1}] * 2
+    assert server.connections == 1

@@ -1,0 +1,179 @@
+"""One kept connection to an upstream, speaking just enough HTTP/1.1 to post a body and read the answer.
+
+A general client costs ten times as much for each call, which was the largest part of a remote decision. The parser is
+llhttp, strict; everything that comes back is bounded before it is kept, and a connection on which anything odd
+happened is not used again.
+"""
+
+import asyncio
+import zlib
+from typing import Any
+
+import httptools
+from msgspec import Struct
+
+from gateway.errors import UpstreamError, UpstreamGarbled
+
+_LONGEST_HEAD = 65_536
+_SMALL = 65_536
+_ENCODINGS = {b"": None, b"identity": None, b"gzip": zlib.MAX_WBITS | 32, b"deflate": zlib.MAX_WBITS | 32}
+
+
+class Limits(Struct, frozen=True):
+    """How much of an answer is read: bytes, also after decompression, and how far it may inflate."""
+
+    most: int
+    ratio: int
+
+
+class Reply(Struct, frozen=True):
+    """A complete answer."""
+
+    status: int
+    body: bytes
+
+
+class Connection(asyncio.Protocol):
+    """A connection; it carries one exchange at a time."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Read no more than `limits` say."""
+        self.idle_since = 0.0
+        self._limits = limits
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[Reply] | None = None
+        self._parser: Any = None
+        self._received = 0
+        self._status = 0
+        self._size = 0
+        self._head_done = self._length_known = False
+        self._wbits: int | None = None
+        self._pieces: list[bytes] = []
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another exchange may begin."""
+        return self._transport is not None and not self._transport.is_closing() and self._waiter is None
+
+    def send(self, request: bytes, waiter: "asyncio.Future[Reply]") -> None:
+        """Write a whole request; `waiter` gets the answer or an UpstreamError."""
+        if self._transport is None or not self.is_usable:
+            raise UpstreamError("the connection to Target is gone")
+        self._waiter = waiter
+        self._parser = httptools.HttpResponseParser(self)
+        self._received = 0
+        self._clear()
+        self._transport.write(request)
+
+    def close(self) -> None:
+        """End the connection; an answer on its way is lost."""
+        self._waiter = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        if isinstance(transport, asyncio.Transport) or hasattr(transport, "write"):
+            self._transport = transport  # type: ignore[assignment]  # uvloop's is no asyncio.Transport
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; bytes that nobody asked for end the connection."""
+        if self._waiter is None:
+            self.close()
+            return
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+            if not self._head_done and self._received > _LONGEST_HEAD:
+                self._fail(UpstreamGarbled("the head of Target's answer is too long"))
+        except UpstreamGarbled as error:
+            self._fail(error)
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            self._fail(cause if isinstance(cause, UpstreamGarbled) else UpstreamGarbled("Target's answer is not HTTP"))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._fail(UpstreamGarbled("Target's answer broke off or is not HTTP"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Settle the exchange: a body without announced length ends here, anything else broke off."""
+        self._transport = None
+        if self._waiter is None:
+            return
+        if exc is None and self._head_done and not self._length_known:
+            self._complete()
+        elif self._received:
+            self._fail(UpstreamGarbled("Target's answer broke off or is not HTTP"))
+        else:
+            self._fail(UpstreamError("Target closed the connection without an answer"))
+
+    def on_message_begin(self) -> None:
+        """Begin an answer (called by the parser, as are the following); a second one to one request is refused."""
+        if self._waiter is None:
+            self.close()
+        self._clear()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Look at the headers that say how the body comes."""
+        lowered = name.lower()
+        if lowered == b"content-encoding":
+            encoding = value.strip().lower()
+            if encoding not in _ENCODINGS:
+                raise UpstreamGarbled("Target's answer has an encoding nobody asked for")
+            self._wbits = _ENCODINGS[encoding]
+        elif lowered in (b"content-length", b"transfer-encoding"):
+            self._length_known = True
+
+    def on_headers_complete(self) -> None:
+        """Note the status."""
+        self._status = self._parser.get_status_code()
+        self._head_done = True
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a piece of the body, within limits."""
+        self._size += len(body)
+        if self._size > self._limits.most:
+            raise UpstreamGarbled(f"the answer is longer than {self._limits.most} bytes")
+        self._pieces.append(body)
+
+    def on_message_complete(self) -> None:
+        """Hand the answer over; interim answers (RFC 9110 §15.2) are passed over."""
+        if self._status >= 200 and self._waiter is not None:
+            self._complete()
+
+    def _complete(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if not self._parser.should_keep_alive() and self._transport is not None:
+            self._transport.close()
+        body = b"".join(self._pieces) if len(self._pieces) != 1 else self._pieces[0]
+        if waiter is None or waiter.done():
+            return
+        try:
+            if self._wbits is not None:
+                body = self._inflate(body, self._wbits)
+        except (UpstreamGarbled, zlib.error) as error:
+            garbled = error if isinstance(error, UpstreamGarbled) else UpstreamGarbled("the answer cannot be inflated")
+            waiter.set_exception(garbled)
+        else:
+            waiter.set_result(Reply(self._status, body))
+
+    def _inflate(self, body: bytes, wbits: int) -> bytes:
+        most = min(self._limits.most, max(len(body) * self._limits.ratio, _SMALL))
+        inflater = zlib.decompressobj(wbits)
+        plain = inflater.decompress(body, most + 1)
+        if len(plain) > most:
+            raise UpstreamGarbled(f"the answer inflates to more than {most} bytes")
+        if not inflater.eof:
+            raise UpstreamGarbled("the answer cannot be inflated")
+        return plain
+
+    def _fail(self, error: UpstreamError) -> None:
+        waiter = self._waiter
+        self.close()
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+
+    def _clear(self) -> None:
+        self._status = self._size = 0
+        self._head_done = self._length_known = False
+        self._wbits = None
+        self._pieces = []

@@ -1,0 +1,20 @@
+"""How much a rule may ask for (spec pql:ST2, pql:ST3, repository F9).
+
+One step of fuel stands for about 40 ns of work on one core of a small server; the costs of single operations, given in
+steps where they are defined, were measured with `python -m tests.load.pql`. A full budget is therefore spent in less
+than 5 ms, whatever the rule and whatever the data.
+"""
+
+MAX_SOURCE_BYTES = 15 * 1024
+MAX_DEPTH = 30
+MAX_NODES = 2_500
+FUEL = 100_000
+
+MAX_DATA_DEPTH = 64
+"""Levels of nested lists or objects an operation follows before it gives up with an evaluation error."""
+
+MAX_PATTERN = 256
+"""Characters of a regular expression, and of a `like` pattern that is not a literal."""
+
+MAX_NUMBER_TEXT = 400
+"""Characters of the longest text that is still read as a number."""

@@ -14,5 +14,6 @@ and the modules it names). `operators` and `library` are the tables of the langu
 from gateway.pql.expression import Expression, Outcome, Verdict, compile  # noqa: A004 - always used as `pql.compile`
 from gateway.pql.facts import Facts
 from gateway.pql.faults import Fault
+from gateway.pql.limits import FUEL
 
-__all__ = ["Expression", "Facts", "Fault", "Outcome", "Verdict", "compile"]
+__all__ = ["FUEL", "Expression", "Facts", "Fault", "Outcome", "Verdict", "compile"]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gateway.pql import nodes
 from gateway.pql.faults import EvaluationError
-from gateway.pql.items import listed
+from gateway.pql.items import Fixed, listed
 from gateway.pql.kinds import kind_of_node
 from gateway.pql.library import FUNCTIONS, Function
 from gateway.pql.patterns import SEARCH_COST, PatternError, compile_pattern
+from gateway.pql.roots import straight
 from gateway.pql.source import quoted
 from gateway.pql.times import date_span, instant_of
 from gateway.pql.values import kind_of
@@ -51,7 +53,8 @@ def code_call(compiler: Compiler, node: nodes.Call, scope: Scope) -> Code:
         refuse_date(compiler, node)
     if node.target is None:
         return standing(row, arguments, node.at)
-    return called(row, code_receiver(compiler, row, node.target, scope), arguments, node.at)
+    call = called(row, code_receiver(compiler, row, node.target, scope), arguments, node.at)
+    return straight(compiler, node, scope, call) if row.name == "get" else call
 
 
 def find(compiler: Compiler, node: nodes.Call) -> Function:
@@ -104,13 +107,14 @@ def code_argument(compiler: Compiler, row: Function, index: int, node: nodes.Nod
     takes = row.takes[index]
     if takes in {"item", "condition"}:
         item = code_item(compiler, node, scope, condition=takes == "condition")
-        return lambda _: item
+        return Fixed(item)
     kind = kind_of_node(node)
     if kind != "value" and kind not in ARGUMENTS.get(takes, {kind}):
         raise compiler.refuse(f"argument {index + 1} of `{row.form}` cannot be a {kind}", node.at)
     if takes == "regex" and isinstance(node, nodes.Literal) and isinstance(node.value, str):
         return code_regex(compiler, node)
-    return compiler.code(node, scope)
+    code = compiler.code(node, scope)
+    return Fixed(node.value) if isinstance(node, nodes.Literal) else code
 
 
 def code_item(compiler: Compiler, node: nodes.Node, scope: Scope, *, condition: bool) -> Item:
@@ -131,7 +135,7 @@ def code_regex(compiler: Compiler, node: nodes.Literal) -> Code:
         pattern = compile_pattern(str(node.value))
     except PatternError as error:
         raise compiler.refuse(str(error), node.at) from None
-    return lambda _: pattern
+    return Fixed(pattern)
 
 
 def refuse_date(compiler: Compiler, node: nodes.Call) -> None:
@@ -150,7 +154,7 @@ def refuse_date(compiler: Compiler, node: nodes.Call) -> None:
 def code_if(compiler: Compiler, node: nodes.Call, scope: Scope) -> Code:
     """Compile `if`, of which only the chosen branch is evaluated."""
     test = compiler.condition(node.arguments[0], scope)
-    yes, no = (compiler.later(compiler.code, branch, scope) for branch in node.arguments[1:])
+    yes, no = (compiler.later(partial(compiler.code, branch, scope)) for branch in node.arguments[1:])
     return lambda facts: yes(facts) if test(facts) else no(facts)
 
 
@@ -172,11 +176,21 @@ def called(row: Function, receiver: Code, arguments: list[Code], at: int) -> Cod
     """Make the call of a function on a receiver."""
     apply = row.apply
 
-    def run(facts: Facts) -> Any:
+    fixed = [argument.value for argument in arguments if isinstance(argument, Fixed)]
+    first = fixed[0] if fixed else None
+
+    def one(facts: Facts) -> Any:
+        try:
+            return apply(facts, receiver(facts), first)
+        except EvaluationError as error:
+            error.at = at if error.at < 0 else error.at
+            raise
+
+    def several(facts: Facts) -> Any:
         try:
             return apply(facts, receiver(facts), *[argument(facts) for argument in arguments])
         except EvaluationError as error:
             error.at = at if error.at < 0 else error.at
             raise
 
-    return run
+    return one if len(arguments) == len(fixed) == 1 else several

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.pql import nodes, texts
 from gateway.pql.faults import EvaluationError
+from gateway.pql.paths import Key, key, step
 from gateway.pql.patterns import SEARCH_COST, Pattern, PatternError, compile_like
-from gateway.pql.values import RELATIONS, Members, Relation, compare, is_member
+from gateway.pql.values import EQUAL, RELATIONS, Members, Relation, compare, is_member
 
 if TYPE_CHECKING:
     from gateway.pql.compiler import Compiler
@@ -32,29 +33,18 @@ def code_compare(compiler: Compiler, node: nodes.Compare, scope: Scope) -> Code:
     """Compile a comparison of any operator."""
     compiler.cost += COMPARE_COST
     left = compiler.code(node.left, scope)
-    run = coder(compiler, node, left, scope)
-
-    def located(facts: Facts) -> Any:
-        try:
-            return run(facts)
-        except EvaluationError as error:
-            error.at = node.at if error.at < 0 else error.at
-            raise
-
-    return located if node.operator not in {"=", "!="} else run
-
-
-def coder(compiler: Compiler, node: nodes.Compare, left: Code, scope: Scope) -> Code:
-    """Choose the code by operator and by whether the right side is constant."""
     if node.operator in {"in", "notIn"}:
         return code_in(compiler, node, left, scope)
     if node.operator == "like":
         return code_like(compiler, node, left, scope)
     relation = RELATIONS[node.operator]
     constant = constant_of(node.right)
+    if isinstance(constant, str) and node.operator == "=":
+        place = item_property(node.left, scope)
+        return equals_text(left, constant) if place is None else item_equals_text(*place, constant)
     if constant is not None and not (relation.orders and isinstance(constant, bool)):
-        return with_constant(relation, left, constant)
-    return with_value(relation, left, compiler.code(node.right, scope))
+        return with_constant(relation, left, constant, node.at)
+    return with_value(relation, left, compiler.code(node.right, scope), node.at)
 
 
 def constant_of(node: nodes.Node) -> str | float | bool | None:
@@ -67,18 +57,59 @@ def constant_of(node: nodes.Node) -> str | float | bool | None:
     return None
 
 
-def with_constant(relation: Relation, left: Code, constant: Any) -> Code:
+def with_constant(relation: Relation, left: Code, constant: Any, at: int) -> Code:
     """Make the comparison with a constant."""
     quick, test = QUICK[type(constant)], relation.test
 
     def run(facts: Facts) -> bool:
         value = left(facts)
-        return test(value, constant) if type(value) in quick else compare(facts, relation, value, constant)
+        return test(value, constant) if type(value) in quick else slow(facts, relation, value, constant, at)
 
     return run
 
 
-def with_value(relation: Relation, left: Code, right: Code) -> Code:
+def equals_text(left: Code, constant: str) -> Code:
+    """Make the comparison most rules are made of."""
+
+    def run(facts: Facts) -> bool:
+        value = left(facts)
+        return value == constant if type(value) is str else compare(facts, EQUAL, value, constant)
+
+    return run
+
+
+def item_equals_text(slot: int, sought: Key, constant: str) -> Code:
+    """Make the same for a property of a variable, which loops over events are made of."""
+    exact = sought.exact
+
+    def run(facts: Facts) -> bool:
+        item = facts.bound[slot]
+        value = item.get(exact) if type(item) is dict else None
+        if type(value) is str:
+            return value == constant
+        return compare(facts, EQUAL, step(facts, item, sought), constant)
+
+    return run
+
+
+def item_property(node: nodes.Node, scope: Scope) -> tuple[int, Key] | None:
+    """Give the slot and property of `variable.property`, or None for any other node."""
+    if not isinstance(node, nodes.Step) or not isinstance(node.target, nodes.Name) or len(node.names) > 1:
+        return None
+    slot = None if node.target.name == "xEvent" else scope.variables.get(node.target.name)
+    return None if slot is None else (slot, key(node.names[0]))
+
+
+def slow(facts: Facts, relation: Relation, left: Any, right: Any, at: int) -> bool:
+    """Compare values of any kind; an error says where."""
+    try:
+        return compare(facts, relation, left, right)
+    except EvaluationError as error:
+        error.at = at
+        raise
+
+
+def with_value(relation: Relation, left: Code, right: Code, at: int) -> Code:
     """Make the comparison of two values."""
     test = relation.test
 
@@ -86,7 +117,7 @@ def with_value(relation: Relation, left: Code, right: Code) -> Code:
         first, second = left(facts), right(facts)
         if type(first) is str and type(second) is str and len(first) < SHORT:
             return test(first, second)
-        return compare(facts, relation, first, second)
+        return slow(facts, relation, first, second, at)
 
     return run
 
@@ -96,10 +127,12 @@ def code_in(compiler: Compiler, node: nodes.Compare, left: Code, scope: Scope) -
     wanted = node.operator == "in"
     if isinstance(node.right, nodes.Listing) and all(isinstance(item, nodes.Literal) for item in node.right.items):
         members = Members([item.value for item in node.right.items if isinstance(item, nodes.Literal)])
-        have = members.have
+        have, strings = members.have, members.texts
 
         def among(facts: Facts) -> bool:
             value = left(facts)
+            if type(value) is str:
+                return (value in strings) is wanted
             return value is not None and have(facts, value) is wanted
 
         return among

@@ -69,17 +69,20 @@ class Compiler:
             return code
 
         def run(facts: Facts) -> bool:
+            value = code(facts)
+            if value is True or value is False:
+                return value
             try:
-                return truth(code(facts))
+                return truth(value)
             except EvaluationError as error:
                 raise placed(error, node.at) from None
 
         return run
 
-    def later(self, build: Callable[[nodes.Node, Scope], Code], node: nodes.Node, scope: Scope) -> Code:
-        """Compile an operand that may be skipped."""
+    def later(self, build: Callable[[], Code]) -> Code:
+        """Compile what may be skipped."""
         before, self.cost = self.cost, 0
-        code = build(node, scope)
+        code = build()
         cost, self.cost = self.cost, before
         if not self.loops or cost <= CHEAP:
             self.cost += cost
@@ -176,30 +179,43 @@ def code_logic(compiler: Compiler, node: nodes.Logic, scope: Scope) -> Code:
     """Compile `and` and `or`, which stop as soon as they know."""
     first, *rest = node.operands
     compiler.cost += 2
-    operands = [compiler.condition(first, scope)]
-    operands += [compiler.later(compiler.condition, operand, scope) for operand in rest]
-    return all_of(operands) if node.operator == "and" else any_of(operands)
+    join = all_of if node.operator == "and" else any_of
+    if not compiler.loops:
+        return join([compiler.condition(operand, scope) for operand in node.operands])
+    head = compiler.condition(first, scope)
+    return join([head, compiler.later(lambda: join([compiler.condition(operand, scope) for operand in rest]))])
 
 
 def all_of(operands: list[Code]) -> Code:
-    """Join conditions by `and`."""
+    """Join conditions by `and`, in threes of threes: a third less work than a loop."""
+    if len(operands) == 1:
+        return operands[0]
     if len(operands) == 2:
         first, second = operands
         return lambda facts: first(facts) and second(facts)
     if len(operands) == 3:
         left, middle, right = operands
         return lambda facts: left(facts) and middle(facts) and right(facts)
-
-    return lambda facts: all(operand(facts) for operand in operands)
+    return all_of([all_of(part) for part in thirds(operands)])
 
 
 def any_of(operands: list[Code]) -> Code:
-    """Join conditions by `or`."""
+    """Join conditions by `or`, in the same way."""
+    if len(operands) == 1:
+        return operands[0]
     if len(operands) == 2:
         first, second = operands
         return lambda facts: first(facts) or second(facts)
+    if len(operands) == 3:
+        left, middle, right = operands
+        return lambda facts: left(facts) or middle(facts) or right(facts)
+    return any_of([any_of(part) for part in thirds(operands)])
 
-    return lambda facts: any(operand(facts) for operand in operands)
+
+def thirds(operands: list[Code]) -> list[list[Code]]:
+    """Split a list of four or more into two or three parts of about one size."""
+    size = -(-len(operands) // 3)
+    return [operands[start : start + size] for start in range(0, len(operands), size)]
 
 
 def code_arithmetic(compiler: Compiler, node: nodes.Arithmetic, scope: Scope) -> Code:

@@ -73,7 +73,9 @@ class Expression:
         """Say whether the rule holds, its value read as a boolean (pql §6.6); what goes wrong is given as a fault."""
         try:
             value = self._run(facts)
-            return HOLDS if value is True or (value is not False and truth(value)) else FAILS
+            if value is False or value is None:
+                return FAILS
+            return HOLDS if value is True or truth(value) else FAILS
         except Exception as error:  # noqa: BLE001 - a rule never fails the call (pql:V3); the fault says what happened
             return Verdict(holds=False, fault=self._fault(error))
 

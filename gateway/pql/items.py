@@ -9,6 +9,20 @@ from gateway.pql.faults import EvaluationError
 Code = Callable[[Facts], Any]
 """A compiled expression."""
 
+
+class Fixed:
+    """Code whose value is known with the rule."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, _facts: Facts) -> Any:
+        """Give the value."""
+        return self.value
+
+
 LOOP_COST = 2
 """Steps of one turn of a loop, without its body."""
 

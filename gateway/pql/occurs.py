@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 from gateway.pql import nodes
 from gateway.pql.faults import EvaluationError
 from gateway.pql.kinds import kind_of_node
-from gateway.pql.times import UNITS, Interval, Span, day_of, inside, instant_of, last_of, period, relative, within
+from gateway.pql.times import (
+    LONGEST_TIMESTAMP,
+    UNITS,
+    Interval,
+    Span,
+    day_of,
+    inside,
+    instant_of,
+    last_of,
+    period,
+    read_timestamp,
+    relative,
+    within,
+)
 from gateway.pql.values import ELEMENT_COST, kind_of
 
 if TYPE_CHECKING:
@@ -78,6 +91,8 @@ def code_occurs(compiler: Compiler, node: nodes.Occurs, scope: Scope) -> Code:
     compiler.cost += OCCURS_COST
     left = compiler.code(node.left, scope)
     interval = code_interval(compiler, node.when, scope)
+    if all(is_steady(time) for time in nodes.children(node.when)):
+        interval = compiler.once(interval)
     wanted = not (isinstance(node.when, nodes.Within) and node.when.operator == "!=")
 
     def run(facts: Facts) -> bool:
@@ -88,13 +103,23 @@ def code_occurs(compiler: Compiler, node: nodes.Occurs, scope: Scope) -> Code:
                 return False
             if type(value) is list:
                 return any_occurs(facts, value, bounds, wanted=wanted)
-            instant = value if type(value) is datetime else need_instant(value)
+            if type(value) is str and len(value) <= LONGEST_TIMESTAMP:
+                instant = read_timestamp(value) or need_instant(value)
+            else:
+                instant = need_instant(value)
             return (bounds[0] <= instant <= bounds[1]) is wanted
         except EvaluationError as error:
             error.at = node.at if error.at < 0 else error.at
             raise
 
     return run
+
+
+def is_steady(node: nodes.Node) -> bool:
+    """Say whether a time is the same throughout an evaluation."""
+    if isinstance(node, nodes.Call):
+        return node.target is None and all(isinstance(argument, nodes.Literal) for argument in node.arguments)
+    return isinstance(node, nodes.Literal | nodes.Moment | nodes.Period)
 
 
 def any_occurs(facts: Facts, elements: list[Any], bounds: Interval, *, wanted: bool) -> bool:

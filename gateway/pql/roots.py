@@ -27,9 +27,25 @@ def code_step(compiler: Compiler, node: nodes.Step, scope: Scope) -> Code:
         return code_path(compiler, node.target.name, node.names, scope)
     target = compiler.code(node.target, scope)
     compiler.cost += STEP_COST * len(node.names)
-    keys = tuple(map(key, node.names))
-    path: Code = lambda facts: follow(facts, target(facts), keys)  # noqa: E731 - a closure like its neighbours
-    return compiler.once(path) if isinstance(node.target, nodes.Context) else path
+    if isinstance(node.target, nodes.Context):
+        return compiler.once(after(target, tuple(map(key, node.names))))
+    return straight(compiler, node, scope, after(target, tuple(map(key, node.names))))
+
+
+def after(target: Code, keys: tuple[Key, ...]) -> Code:
+    """Make the code that takes steps from any value."""
+    first = keys[0]
+
+    def one(facts: Facts) -> Any:
+        value = target(facts)
+        if type(value) is dict and (found := value.get(first.exact)) is not None:
+            return found
+        return step(facts, value, first)
+
+    def several(facts: Facts) -> Any:
+        return follow(facts, target(facts), keys)
+
+    return one if len(keys) == 1 else several
 
 
 def code_path(compiler: Compiler, name: str, names: tuple[str, ...], scope: Scope) -> Code:
@@ -77,10 +93,8 @@ def from_profile(keys: tuple[Key, ...]) -> Code:
 
     def two(facts: Facts) -> Any:
         value = facts.profile.get(first)
-        if type(value) is dict:
-            value = value.get(second)
-            if value is not None:
-                return value
+        if type(value) is dict and (found := value.get(second)) is not None:
+            return found
         return follow(facts, facts.profile, keys)
 
     def several(facts: Facts) -> Any:
@@ -89,25 +103,60 @@ def from_profile(keys: tuple[Key, ...]) -> Code:
     return {1: one, 2: two}.get(len(keys), several)
 
 
+def straight(compiler: Compiler, node: nodes.Step | nodes.Call, scope: Scope, slow: Code) -> Code:
+    """Shorten a path of the profile that goes through `get` with constant keys, such as a segment test.
+
+    Each step finds exactly its name in an object, or the slow way decides.
+    """
+    names: list[str] = []
+    target: nodes.Node | None = node
+    while isinstance(target, nodes.Step | nodes.Call):
+        if isinstance(target, nodes.Step):
+            names[:0] = target.names
+        elif (name := constant_key(target)) is not None:
+            names.insert(0, name)
+        else:
+            return slow
+        target = target.target
+    if not isinstance(target, nodes.Name) or scope.items or target.name in {*scope.variables, *ROOTS, "xEvent"}:
+        return slow
+    path = (target.name, *names)
+
+    def run(facts: Facts) -> Any:
+        value: Any = facts.profile
+        for name in path:
+            if type(value) is not dict:
+                return slow(facts)
+            value = value.get(name)
+        return slow(facts) if value is None else value
+
+    return compiler.once(run)
+
+
+def constant_key(call: nodes.Call) -> str | None:
+    """Give the key of `get` with a literal text."""
+    key_node = call.arguments[0] if call.function.lower() == "get" and len(call.arguments) == 1 else None
+    return key_node.value if isinstance(key_node, nodes.Literal) and isinstance(key_node.value, str) else None
+
+
 def from_slot(slot: int, keys: tuple[Key, ...]) -> Code:
     """Make the code that reads a path of a variable or an item; plain data take the short way."""
-    first = keys[0] if keys else key("")
+    if not keys:
+        return lambda facts: facts.bound[slot]
+    return after(lambda facts: facts.bound[slot], keys) if len(keys) > 1 else item_member(slot, keys[0])
 
-    def none(facts: Facts) -> Any:
-        return facts.bound[slot]
 
-    def one(facts: Facts) -> Any:
+def item_member(slot: int, sought: Key) -> Code:
+    """Make the code that reads one property of a variable or an item."""
+    exact = sought.exact
+
+    def run(facts: Facts) -> Any:
         item = facts.bound[slot]
-        if type(item) is dict:
-            value = item.get(first.exact)
-            if value is not None:
-                return value
-        return step(facts, item, first)
+        if type(item) is dict and (found := item.get(exact)) is not None:
+            return found
+        return step(facts, item, sought)
 
-    def several(facts: Facts) -> Any:
-        return follow(facts, facts.bound[slot], keys)
-
-    return {0: none, 1: one}.get(len(keys), several)
+    return run
 
 
 def code_parameter(compiler: Compiler, node: nodes.Parameter, scope: Scope) -> Code:

@@ -10,6 +10,8 @@ from gateway.pql.patterns import COMPILE_COST, SEARCH_COST, Pattern, PatternErro
 from gateway.pql.values import kind_of, text_of
 
 CHARACTERS_PER_STEP = 8
+SHORT = 256
+"""Characters below which a test of text is paid for with the call."""
 Apply = Callable[..., Any]
 
 
@@ -28,6 +30,8 @@ def text_rule(name: str, holds: Callable[[str, str], bool], *, wanted: bool = Tr
     """
 
     def apply(facts: Facts, receiver: Any, text: Any, sensitive: Any = True) -> bool:  # noqa: FBT002 - the language passes it by place
+        if type(receiver) is str and type(text) is str and sensitive is True and len(receiver) < SHORT:
+            return holds(receiver, text) is wanted
         if receiver is None or text is None:
             return False
         if not isinstance(sensitive, bool):

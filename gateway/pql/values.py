@@ -204,12 +204,13 @@ class Members:
     Each element converts to the type of what is asked for (pql:X2), hence one set for each type.
     """
 
-    __slots__ = ("_held", "_rest", "_searched")
+    __slots__ = ("_held", "_rest", "_searched", "texts")
 
     def __init__(self, elements: list[Any]) -> None:
         """Index the elements once; `INDEX_COST` steps each are the caller's to spend."""
         converted: dict[str, Callable[[Any], Any]] = {"text": text_of, "number": number_of, "boolean": flag_of}
         self._held = {kind: {convert(element) for element in elements} for kind, convert in converted.items()}
+        self.texts = self._held["text"]
         self._rest = [element for element in elements if element is not None]
         self._searched = [element for element in self._rest if isinstance(element, list | datetime | Span)]
 

@@ -1,0 +1,7 @@
+CORPUS = []
+
+
+def facts():
+    from tests.pql.cases import facts
+
+    return facts("A")

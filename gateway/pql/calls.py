@@ -113,6 +113,8 @@ def code_argument(compiler: Compiler, row: Function, index: int, node: nodes.Nod
         raise compiler.refuse(f"argument {index + 1} of `{row.form}` cannot be a {kind}", node.at)
     if takes == "regex" and isinstance(node, nodes.Literal) and isinstance(node.value, str):
         return code_regex(compiler, node)
+    if takes == "regex":
+        compiler.slot()  # patterns made at run time live in the scratch space of one evaluation
     code = compiler.code(node, scope)
     return Fixed(node.value) if isinstance(node, nodes.Literal) else code
 

@@ -8,6 +8,7 @@ from gateway.pql import nodes, texts
 from gateway.pql.faults import EvaluationError
 from gateway.pql.paths import Key, key, step
 from gateway.pql.patterns import SEARCH_COST, Pattern, PatternError, compile_like
+from gateway.pql.roots import ROOTS
 from gateway.pql.values import EQUAL, RELATIONS, Members, Relation, compare, is_member
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ def code_compare(compiler: Compiler, node: nodes.Compare, scope: Scope) -> Code:
     relation = RELATIONS[node.operator]
     constant = constant_of(node.right)
     if isinstance(constant, str) and node.operator == "=":
-        place = item_property(node.left, scope)
-        return equals_text(left, constant) if place is None else item_equals_text(*place, constant)
+        return equals_text(node.left, left, constant, scope)
     if constant is not None and not (relation.orders and isinstance(constant, bool)):
         return with_constant(relation, left, constant, node.at)
     return with_value(relation, left, compiler.code(node.right, scope), node.at)
@@ -68,12 +68,31 @@ def with_constant(relation: Relation, left: Code, constant: Any, at: int) -> Cod
     return run
 
 
-def equals_text(left: Code, constant: str) -> Code:
-    """Make the comparison most rules are made of."""
+def equals_text(node: nodes.Node, left: Code, constant: str, scope: Scope) -> Code:
+    """Make the comparison most rules are made of, shorter still for `variable.property` and `object.property`."""
+    if isinstance(node, nodes.Step) and isinstance(node.target, nodes.Name) and len(node.names) == 1:
+        variable, name = node.target.name, node.names[0]
+        if variable in scope.variables and variable != "xEvent":
+            return item_equals_text(scope.variables[variable], key(name), constant)
+        if not scope.items and variable not in {"xEvent", *ROOTS}:
+            return profile_equals_text(variable, name, left, constant)
 
     def run(facts: Facts) -> bool:
         value = left(facts)
         return value == constant if type(value) is str else compare(facts, EQUAL, value, constant)
+
+    return run
+
+
+def profile_equals_text(first: str, second: str, left: Code, constant: str) -> Code:
+    """Make it for two steps from the profile."""
+
+    def run(facts: Facts) -> bool:
+        record = facts.profile.get(first)
+        value = record.get(second) if type(record) is dict else None
+        if type(value) is str:
+            return value == constant
+        return compare(facts, EQUAL, left(facts), constant)
 
     return run
 
@@ -90,14 +109,6 @@ def item_equals_text(slot: int, sought: Key, constant: str) -> Code:
         return compare(facts, EQUAL, step(facts, item, sought), constant)
 
     return run
-
-
-def item_property(node: nodes.Node, scope: Scope) -> tuple[int, Key] | None:
-    """Give the slot and property of `variable.property`, or None for any other node."""
-    if not isinstance(node, nodes.Step) or not isinstance(node.target, nodes.Name) or len(node.names) > 1:
-        return None
-    slot = None if node.target.name == "xEvent" else scope.variables.get(node.target.name)
-    return None if slot is None else (slot, key(node.names[0]))
 
 
 def slow(facts: Facts, relation: Relation, left: Any, right: Any, at: int) -> bool:
@@ -156,5 +167,7 @@ def code_like(compiler: Compiler, node: nodes.Compare, left: Code, scope: Scope)
             pattern = compile_like(node.right.value)
         except PatternError as error:
             raise compiler.refuse(str(error), node.right.at) from None
+    else:
+        compiler.slot()  # patterns made at run time live in the scratch space of one evaluation
     right = compiler.code(node.right, scope)
     return lambda facts: texts.like(facts, left(facts), right(facts), pattern)

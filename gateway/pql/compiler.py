@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.errors import RuleTypeError
 from gateway.pql import calls, comparisons, nodes, occurs, queries, roots
-from gateway.pql.facts import Facts
+from gateway.pql.facts import UNSET, Facts
 from gateway.pql.faults import EvaluationError
 from gateway.pql.items import Code, Item
 from gateway.pql.kinds import kind_of_node
@@ -21,9 +21,6 @@ from gateway.pql.values import arithmetic, kind_of, truth
 
 CHEAP = 12
 """Steps up to which a skipped operand is not worth paying for separately."""
-
-UNSET = object()
-"""What a slot holds before anything was put in it."""
 
 
 class Compiler:

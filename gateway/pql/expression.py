@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.pql.compiler import UNSET, Compiler
+from gateway.pql.compiler import Compiler
 from gateway.pql.facts import Facts
 from gateway.pql.faults import EvaluationError, Fault
 from gateway.pql.limits import FUEL
@@ -64,29 +64,22 @@ class Expression:
 
     def evaluate(self, facts: Facts) -> Outcome:
         """Give the value of the expression; what goes wrong is given as a fault, never raised."""
+        facts.begin(self._fuel, self._slots)
         try:
-            return Outcome(self._run(facts))
+            return Outcome(self._code(facts))
         except Exception as error:  # noqa: BLE001 - a rule never fails the call (pql:V3); the fault says what happened
             return Outcome(fault=self._fault(error))
 
     def test(self, facts: Facts) -> Verdict:
         """Say whether the rule holds, its value read as a boolean (pql §6.6); what goes wrong is given as a fault."""
+        facts.begin(self._fuel, self._slots)
         try:
-            value = self._run(facts)
+            value = self._code(facts)
             if value is False or value is None:
                 return FAILS
             return HOLDS if value is True or truth(value) else FAILS
         except Exception as error:  # noqa: BLE001 - a rule never fails the call (pql:V3); the fault says what happened
             return Verdict(holds=False, fault=self._fault(error))
-
-    def _run(self, facts: Facts) -> Any:
-        """Evaluate with a full budget."""
-        facts.fuel = self._fuel
-        if self._slots:
-            facts.bound = [UNSET] * self._slots
-        if facts.patterns:
-            facts.patterns = {}
-        return self._code(facts)
 
     def _fault(self, error: Exception) -> Fault:
         """Turn an exception into a value."""

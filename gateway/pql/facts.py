@@ -11,6 +11,10 @@ Json = Any
 """A JSON value as decoded: None, bool, int, float, str, list or dict."""
 
 
+UNSET = object()
+"""What a slot holds before anything was put in it."""
+
+
 class Facts:
     """The inputs of one decision call, shared by all its rules (spec pql §1).
 
@@ -49,6 +53,13 @@ class Facts:
         facts = Facts(now=self.now, profile=self.profile, events=self.events, context=self.context, offer=offer)
         facts.found = self.found
         return facts
+
+    def begin(self, fuel: int, slots: int) -> None:
+        """Make the scratch space ready for an evaluation."""
+        self.fuel = fuel
+        if slots:
+            self.bound = [UNSET] * slots
+            self.patterns = {}
 
     def spend(self, steps: int) -> None:
         """Use up fuel. Raises EvaluationError when none is left (pql:ST3)."""

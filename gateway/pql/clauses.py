@@ -33,7 +33,7 @@ def read_clauses(parser: Parser) -> tuple[nodes.Clause, ...]:
     """Read clauses; each one nests in the one before it."""
     clauses = [read_clause(parser)]
     while at_clause(parser):
-        parser.at += 1
+        parser.move(parser.at + 1)
         parser.refuse_deep(parser.depth + len(clauses))
         clauses.append(read_clause(parser))
     return tuple(clauses)
@@ -70,6 +70,6 @@ def read_over(parser: Parser, token: Token) -> nodes.Node | None:
         if parser.take("over"):
             return nodes.Over(token.word, value, read_clauses(parser), at=token.at)
     parser.names.add(start)
-    parser.at = start
+    parser.move(start)
     del parser.recovered[recovered:]
     return None

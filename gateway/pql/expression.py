@@ -64,16 +64,16 @@ class Expression:
 
     def evaluate(self, facts: Facts) -> Outcome:
         """Give the value of the expression; what goes wrong is given as a fault, never raised."""
-        facts.begin(self._fuel, self._slots)
         try:
+            facts.begin(self._fuel, self._slots)
             return Outcome(self._code(facts))
         except Exception as error:  # noqa: BLE001 - a rule never fails the call (pql:V3); the fault says what happened
             return Outcome(fault=self._fault(error))
 
     def test(self, facts: Facts) -> Verdict:
         """Say whether the rule holds, its value read as a boolean (pql §6.6); what goes wrong is given as a fault."""
-        facts.begin(self._fuel, self._slots)
         try:
+            facts.begin(self._fuel, self._slots)
             value = self._code(facts)
             if value is False or value is None:
                 return FAILS

@@ -1,13 +1,12 @@
 """Rule text to tokens with positions (spec pql §2)."""
 
 import re
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.errors import RuleSyntaxError, RuleTooLarge
-from gateway.pql.limits import MAX_NODES, MAX_SOURCE_BYTES
+from gateway.pql.limits import MAX_SOURCE_BYTES, MAX_TOKENS
 from gateway.pql.source import Source, quoted
-
-MAX_TOKENS = 4 * MAX_NODES
 
 TOKEN = re.compile(
     r"""[ \t\r\n]*(?:
@@ -25,7 +24,7 @@ ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 ESCAPED = {'"': '"', "'": "'", "\\": "\\", "/": "/", "n": "\n", "r": "\r", "t": "\t"}
 
 
-class Token(NamedTuple):
+class Token(Struct, gc=False):
     """One token: `word` is the symbol itself or the name in lower case, and empty for anything else."""
 
     kind: str
@@ -44,20 +43,31 @@ class Token(NamedTuple):
 
 def tokenize(source: Source) -> list[Token]:
     """Split a rule into tokens; the last one is of kind `end`. Raises RuleSyntaxError and RuleTooLarge."""
-    text = source.text
     refuse_long(source)
+    text, match = source.text, TOKEN.match
     tokens: list[Token] = []
-    at = 0
-    while True:
-        match = TOKEN.match(text, at)
-        if match is None:
+    at, kind = 0, ""
+    while kind != "end":
+        found = match(text, at)
+        if found is None:
             raise unreadable(source, at)
-        token, at = read(source, match)
-        tokens.append(token)
-        if token.kind == "end":
-            return tokens
+        kind = str(found.lastgroup)
+        start, at = found.span(kind)
+        part = text[start:at]
+        if kind == "symbol":
+            tokens.append(Token(kind, part, start, part))
+        elif kind == "name":
+            tokens.append(Token(kind, part, start, part.lower()))
+        elif kind == "string":
+            tokens.append(Token(kind, unescape(source, part[1:-1], start + 1), start))
+        elif kind == "context":
+            token, at = read_context(source, start)
+            tokens.append(token)
+        else:
+            tokens.append(Token(kind, part, start))
         if len(tokens) > MAX_TOKENS:
-            raise source.refuse(RuleTooLarge, f"a rule has at most {MAX_TOKENS} tokens", token.at)
+            raise source.refuse(RuleTooLarge, f"a rule has at most {MAX_TOKENS} words and signs", start)
+    return tokens
 
 
 def refuse_long(source: Source) -> None:
@@ -68,21 +78,6 @@ def refuse_long(source: Source) -> None:
         raise source.refuse(RuleSyntaxError, "half of a surrogate pair is not a character", error.start) from None
     if size > MAX_SOURCE_BYTES:
         raise source.refuse(RuleTooLarge, f"a rule is at most {MAX_SOURCE_BYTES} bytes long, this has {size}", 0)
-
-
-def read(source: Source, match: re.Match[str]) -> tuple[Token, int]:
-    """Turn a match into its token and the position after it."""
-    kind = str(match.lastgroup)
-    text, at = match[kind], match.start(kind)
-    if kind == "name":
-        return Token(kind, text, at, text.lower()), match.end()
-    if kind == "symbol":
-        return Token(kind, text, at, text), match.end()
-    if kind == "string":
-        return Token(kind, unescape(source, text[1:-1], at + 1), at), match.end()
-    if kind == "context":
-        return read_context(source, at)
-    return Token(kind, text, at), match.end()
 
 
 def unescape(source: Source, text: str, at: int) -> str:

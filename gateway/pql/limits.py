@@ -7,6 +7,7 @@ than 5 ms, whatever the rule and whatever the data.
 
 MAX_SOURCE_BYTES = 15 * 1024
 MAX_DEPTH = 30
+MAX_TOKENS = 3_500
 MAX_NODES = 2_500
 FUEL = 100_000
 

@@ -21,17 +21,17 @@ def read_occurrence(parser: Parser) -> nodes.When:
     token = parser.token
     operator = OPERATORS.get(token.word)
     if operator is not None and operator.name in ORDERS:
-        parser.at += 1
+        parser.move(parser.at + 1)
         return read_within(parser, operator.name)
     if token.word in DIRECTIONS:
-        parser.at += 1
+        parser.move(parser.at + 1)
         return nodes.Relative(token.word, read_time(parser), at=token.at)
     if parser.take("between"):
         first = read_time(parser)
         parser.expect("and", "between the two times")
         return nodes.Between(first, read_time(parser), at=token.at)
     if token.word == "on" and parser.peek().word != ".":
-        parser.at += 1
+        parser.move(parser.at + 1)
     return nodes.On(read_time(parser), at=token.at)
 
 
@@ -43,15 +43,15 @@ def read_within(parser: Parser, operator: str) -> nodes.Within:
     if not token.text.isdigit():
         message = f"an interval is a whole number of time units, not {token.text}"
         raise parser.source.refuse(RuleTypeError, message, token.at)
-    parser.at += 1
+    parser.move(parser.at + 1)
     unit = UNITS.get(parser.token.word)
     if unit is None:
         raise parser.unexpected("a time unit such as `days` or `months`")
-    parser.at += 1
+    parser.move(parser.at + 1)
     direction = parser.token.word
     if direction not in DIRECTIONS:
         raise parser.unexpected("`before`, `after` or `from`")
-    parser.at += 1
+    parser.move(parser.at + 1)
     count = min(int(token.text.lstrip("0")[:19] or "0"), 10**18)
     return nodes.Within(operator, count, unit.name, direction, read_time(parser), at=token.at)
 
@@ -61,6 +61,6 @@ def read_time(parser: Parser) -> nodes.Node:
     token = parser.token
     unit = UNITS.get(parser.peek().word)
     if token.word in PERIODS and unit is not None:
-        parser.at += 2
+        parser.move(parser.at + 2)
         return nodes.Period(token.word, unit.name, at=token.at)
     return parser.expression(ADD)

@@ -4,8 +4,7 @@ Keywords are words only where the grammar expects them (pql:LX2, GR5), so every 
 follow. Nesting is counted before the parser recurses (pql:ST2).
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from gateway.errors import RuleSyntaxError, RuleTooLarge
 from gateway.pql import nodes
@@ -28,6 +27,9 @@ from gateway.pql.operators import (
 )
 from gateway.pql.source import Source, quoted
 
+LINKS = {".", "["}
+CLOSING = {",", "]", ")"}
+CONSTANT = {"string", "number"}
 OPERAND = "a value, a name or `(`"
 
 
@@ -38,6 +40,7 @@ class Parser:
         self.source = source
         self.tokens = tokenize(source)
         self.at = 0
+        self.token = self.tokens[0]
         self.depth = 0
         self.count = 0
         self.recovered: list[nodes.Node] = []
@@ -53,10 +56,10 @@ class Parser:
 
     # Tokens
 
-    @property
-    def token(self) -> Token:
-        """The token to read next."""
-        return self.tokens[self.at]
+    def move(self, to: int) -> None:
+        """Make another token the next one."""
+        self.at = to
+        self.token = self.tokens[to]
 
     def peek(self, ahead: int = 1) -> Token:
         """Look at a later token; behind the end there is only the end."""
@@ -64,8 +67,8 @@ class Parser:
 
     def take(self, word: str) -> bool:
         """Step over a symbol or keyword if it is next, and say whether it was."""
-        if self.tokens[self.at].word == word:
-            self.at += 1
+        if self.token.word == word:
+            self.move(self.at + 1)
             return True
         return False
 
@@ -79,7 +82,7 @@ class Parser:
         token = self.token
         if token.kind != "name":
             raise self.unexpected(what)
-        self.at += 1
+        self.move(self.at + 1)
         return token.text
 
     def unexpected(self, expected: str) -> RuleSyntaxError:
@@ -89,12 +92,16 @@ class Parser:
             expected = f"a variable name and `from` after `{before.text}`"
         return self.source.refuse(RuleSyntaxError, f"expected {expected}, found {token.shown()}", token.at)
 
-    @contextmanager
-    def nested(self) -> Iterator[None]:
-        """Go one level deeper, or refuse the rule."""
+    def nested(self) -> "Parser":
+        """Go one level deeper for a `with` block, or refuse the rule."""
         self.depth += 1
         self.refuse_deep(self.depth)
-        yield
+        return self
+
+    def __enter__(self) -> None:
+        """Begin the block of `nested`."""
+
+    def __exit__(self, *_: object) -> None:
         self.depth -= 1
 
     def refuse_deep(self, depth: int) -> None:
@@ -138,7 +145,7 @@ class Parser:
         """Read the operands of a chain of `and`, or of `or`."""
         at, operands = self.token.at, [left]
         while self.operator() == operator:
-            self.at += 1
+            self.move(self.at + 1)
             operands.append(self.expression(operator.level + 1))
         return nodes.Logic(operator.name, tuple(operands), at=at)
 
@@ -146,14 +153,14 @@ class Parser:
         """Read the operands of a chain of `+` and `-`, or of `*`, `/` and `%`."""
         at, rest = self.token.at, []
         while (operator := self.operator()) is not None and operator.level == level:
-            self.at += 1
+            self.move(self.at + 1)
             rest.append((operator.name, self.expression(level + 1)))
         return nodes.Arithmetic(left, tuple(rest), at=at)
 
     def comparison(self, left: nodes.Node, operator: Operator) -> nodes.Node:
         """Read the right side of a comparison, which must not be followed by another one."""
         at = self.token.at
-        self.at += 2 if self.token.word == "not" else 1
+        self.move(self.at + (2 if self.token.word == "not" else 1))
         if operator.name == "occurs":
             node: nodes.Node = nodes.Occurs(left, read_occurrence(self), at=at)
         else:
@@ -170,10 +177,10 @@ class Parser:
         if self.token.word != "(":
             return self.expression(ADD)
         with self.nested():
-            self.at += 1
-            items = [self.expression()]
+            self.move(self.at + 1)
+            items = [self.element()]
             while self.take(","):
-                items.append(self.expression())
+                items.append(self.element())
             self.expect(")", "after the list")
         if len(items) > 1:
             return nodes.Listing(tuple(items), at=at)
@@ -196,7 +203,7 @@ class Parser:
         sign = SIGNS[token.word]
         if sign.level == NOT and least > NOT:
             raise self.unexpected(f"{OPERAND} (put `not …` in parentheses here)")
-        self.at += 1
+        self.move(self.at + 1)
         with self.nested():
             return nodes.Prefix(sign.name, self.expression(sign.level), at=token.at)
 
@@ -205,7 +212,7 @@ class Parser:
         if least > OPEN:
             raise self.unexpected(f"{OPERAND} (put `let …` in parentheses here)")
         at = self.token.at
-        self.at += 1
+        self.move(self.at + 1)
         name = self.expect_name("a variable")
         with self.nested():
             self.expect("=", "after the variable")
@@ -219,7 +226,7 @@ class Parser:
         read = PRIMARIES.get(token.kind) or PRIMARIES.get(token.word)
         if read is None:
             raise self.unexpected(OPERAND)
-        self.at += 1
+        self.move(self.at + 1)
         return read(self, token)
 
     def number(self, token: Token) -> nodes.Node:
@@ -243,8 +250,16 @@ class Parser:
     def listing(self, token: Token) -> nodes.Node:
         """Read a list after its `[`."""
         with self.nested():
-            items = self.separated("]", self.expression)
+            items = self.separated("]", self.element)
         return nodes.Listing(tuple(items), at=token.at)
+
+    def element(self) -> nodes.Node:
+        """Read an element of a list; a plain constant, as in long lists of ids, takes the short way."""
+        token = self.token
+        if token.kind not in CONSTANT or self.tokens[self.at + 1].word not in CLOSING:
+            return self.expression()
+        self.move(self.at + 1)
+        return self.number(token) if token.kind == "number" else nodes.Literal(token.text, at=token.at)
 
     def separated(self, end: str, read: Callable[[], nodes.Node]) -> list[nodes.Node]:
         """Read expressions with commas between them, up to and with the closing symbol."""
@@ -282,34 +297,37 @@ class Parser:
     def links(self, node: nodes.Node) -> nodes.Node:
         """Read the steps, calls and filters after an operand."""
         links = 0
-        while self.token.word in {".", "["}:
+        while self.token.word in LINKS:
             self.counted()
+            links += 1
+            self.refuse_deep(self.depth + links)
             token = self.token
-            self.at += 1
-            if token.word == "[":
-                with self.nested():
-                    node = nodes.Filter(node, self.expression(), at=token.at)
-                self.expect("]", "after the condition")
-            else:
+            self.move(self.at + 1)
+            if token.word == ".":
                 node = self.link(node)
-            if not isinstance(node, nodes.Step):
-                links += 1
-                self.refuse_deep(self.depth + links)
+                continue
+            with self.nested():
+                node = nodes.Filter(node, self.expression(), at=token.at)
+            self.expect("]", "after the condition")
         return node
 
     def link(self, node: nodes.Node) -> nodes.Node:
-        """Read a property or a call after its dot."""
-        token = self.token
-        name = self.expect_name("a property or function name after `.`")
-        if self.token.word == "(":
-            return self.call(node, token)
-        if isinstance(node, nodes.Step):
-            return nodes.Step(node.target, (*node.names, name), at=node.at)
-        return nodes.Step(node, (name,), at=token.at)
+        """Read properties up to the next call or filter, or the call, after the first dot."""
+        at = self.token.at
+        names: list[str] = []
+        while True:
+            token = self.token
+            name = self.expect_name("a property or function name after `.`")
+            if self.token.word == "(":
+                return self.call(nodes.Step(node, tuple(names), at=at) if names else node, token)
+            names.append(name)
+            if not self.take("."):
+                return nodes.Step(node, tuple(names), at=at)
+            self.counted()
 
     def call(self, target: nodes.Node | None, token: Token) -> nodes.Node:
         """Read the arguments of a call from their `(` on."""
-        self.at += 1
+        self.move(self.at + 1)
         with self.nested():
             arguments = self.separated(")", self.argument)
         return nodes.Call(target, token.text, tuple(arguments), at=token.at)
@@ -328,10 +346,10 @@ class Parser:
         names: list[str] = []
         while self.take("," if names else "(") and self.token.kind == "name":
             names.append(self.token.text)
-            self.at += 1
+            self.move(self.at + 1)
         if names and self.take(")") and self.take("=>"):
             return tuple(names)
-        self.at = start
+        self.move(start)
         return ()
 
     def starts_operand(self) -> bool:

@@ -34,6 +34,8 @@ def code_step(compiler: Compiler, node: nodes.Step, scope: Scope) -> Code:
 
 def after(target: Code, keys: tuple[Key, ...]) -> Code:
     """Make the code that takes steps from any value."""
+    if len(keys) > 1:
+        return lambda facts: follow(facts, target(facts), keys)
     first = keys[0]
 
     def one(facts: Facts) -> Any:
@@ -42,10 +44,7 @@ def after(target: Code, keys: tuple[Key, ...]) -> Code:
             return found
         return step(facts, value, first)
 
-    def several(facts: Facts) -> Any:
-        return follow(facts, target(facts), keys)
-
-    return one if len(keys) == 1 else several
+    return one
 
 
 def code_path(compiler: Compiler, name: str, names: tuple[str, ...], scope: Scope) -> Code:
@@ -84,23 +83,24 @@ ROOTS = ("profile", "offer")
 
 def from_profile(keys: tuple[Key, ...]) -> Code:
     """Make the code that reads a path of the profile; plain data take the short way."""
-    first = keys[0].exact
-    second = keys[1].exact if len(keys) == 2 else None
+    if len(keys) > 2:
+        return lambda facts: follow(facts, facts.profile, keys)
+    first, last = keys[0].exact, keys[-1].exact
+    if len(keys) == 1:
 
-    def one(facts: Facts) -> Any:
-        value = facts.profile.get(first)
-        return step(facts, facts.profile, keys[0]) if value is None else value
+        def one(facts: Facts) -> Any:
+            value = facts.profile.get(first)
+            return step(facts, facts.profile, keys[0]) if value is None else value
+
+        return one
 
     def two(facts: Facts) -> Any:
         value = facts.profile.get(first)
-        if type(value) is dict and (found := value.get(second)) is not None:
+        if type(value) is dict and (found := value.get(last)) is not None:
             return found
         return follow(facts, facts.profile, keys)
 
-    def several(facts: Facts) -> Any:
-        return follow(facts, facts.profile, keys)
-
-    return {1: one, 2: two}.get(len(keys), several)
+    return two
 
 
 def straight(compiler: Compiler, node: nodes.Step | nodes.Call, scope: Scope, slow: Code) -> Code:

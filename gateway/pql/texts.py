@@ -9,7 +9,7 @@ from gateway.pql.items import LOOP_COST
 from gateway.pql.patterns import COMPILE_COST, SEARCH_COST, Pattern, PatternError, compile_like, compile_pattern
 from gateway.pql.values import kind_of, text_of
 
-CHARACTERS_PER_STEP = 8
+CHARACTERS_PER_STEP = 5
 SHORT = 256
 """Characters below which a test of text is paid for with the call."""
 Apply = Callable[..., Any]

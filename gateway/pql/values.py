@@ -21,10 +21,16 @@ FLAGS = {"true": True, "false": False}
 TEXT_CHUNK = 64
 """Characters two texts are compared at for one step."""
 
-ELEMENT_COST = 10
+ELEMENT_COST = 14
 """Steps of one comparison without a fast path, as for each element of a list."""
 
-INDEX_COST = 20
+CONVERT_COST = 25
+"""Steps to turn a text into a number or the other way round."""
+
+KEY_COST = 12
+"""Steps to make one value hashable."""
+
+INDEX_COST = 40
 """Steps to index one element."""
 
 
@@ -123,10 +129,12 @@ def compare(facts: Facts, relation: Relation, left: Any, right: Any, depth: int 
         first, second = instant_of(left), instant_of(right)
         return relation.mismatch if first is None or second is None else relation.test(first, second)
     if kinds[0] == "text":
-        facts.spend(len(left) // TEXT_CHUNK)
+        facts.spend(len(left) // TEXT_CHUNK if kinds[1] == "text" else CONVERT_COST)
         text = text_of(right)
         return relation.mismatch if text is None else relation.test(left, text)
     if kinds[0] == "number":
+        if kinds[1] != "number":
+            facts.spend(CONVERT_COST)
         number = number_of(right)
         return relation.mismatch if number is None else relation.test(left, number)
     return compare_unordered(facts, relation, left, right, depth)
@@ -257,7 +265,7 @@ def remainder(left: float, right: float) -> float:
     if isinstance(left, int) and isinstance(right, int):
         size = abs(left) % abs(right)
         return -size if left < 0 else size
-    return math.fmod(left, right)
+    return math.fmod(left, right) if math.isfinite(left) else math.inf
 
 
 CALCULATIONS: dict[str, Callable[[Any, Any], float]] = {
@@ -272,9 +280,9 @@ CALCULATIONS: dict[str, Callable[[Any, Any], float]] = {
 def key_of(facts: Facts, value: Any, depth: int = 0) -> Hashable:
     """Give a hashable key that is the same exactly for values of one type that are equal."""
     refuse_deep(depth)
-    facts.spend(2)
+    facts.spend(KEY_COST)
     if isinstance(value, list):
         return (list, *(key_of(facts, element, depth + 1) for element in value))
     if isinstance(value, dict):
-        return (dict, frozenset((k, key_of(facts, v, depth + 1)) for k, v in value.items() if v is not None))
+        return (dict, frozenset([(k, key_of(facts, v, depth + 1)) for k, v in value.items() if v is not None]))
     return (bool, value) if isinstance(value, bool) else value

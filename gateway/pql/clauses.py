@@ -49,7 +49,6 @@ def at_clause(parser: Parser) -> bool:
 def read_clause(parser: Parser) -> nodes.Clause:
     """Read `name from source where condition`."""
     at = parser.token.at
-    parser.counted()
     name = parser.expect_name("a variable name")
     parser.expect("from", "after the variable name")
     source = parser.expression(ADD)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gateway.pql.items import Code
     from gateway.pql.scopes import Scope
 
-COMPARE_COST = 10
+COMPARE_COST = 3
 SHORT = 256
 """Characters below which two texts are compared without paying for their length."""
 

@@ -55,7 +55,7 @@ class Facts:
         return facts
 
     def begin(self, fuel: int, slots: int) -> None:
-        """Make the scratch space ready for an evaluation. Raises EvaluationError when there is no fuel to begin with."""
+        """Make the scratch space ready. Raises EvaluationError when there is no fuel to begin with."""
         self.fuel = fuel
         if fuel < 0:
             self.spend(0)

@@ -10,11 +10,11 @@ from gateway.pql.source import Source, quoted
 
 TOKEN = re.compile(
     r"""[ \t\r\n]*(?:
-      (?P<context>@\{)
-    | (?P<name>(?:[^\W\d]|@(?=\w))\w*(?::\w+)*)
+      (?P<name>(?:[a-zA-Z_]|[^\W\d]|@(?=\w))\w*(?::\w+)*)
+    | (?P<symbol>[.,()]|=>|==|!=|<>|<=|>=|\|\||&&|[-=<>+*/%!\[\]:^])
     | (?P<string>"[^"\\]*(?:\\.[^"\\]*)*"|'[^'\\]*(?:\\.[^'\\]*)*')
     | (?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
-    | (?P<symbol>=>|==|!=|<>|<=|>=|\|\||&&|[-=<>+*/%!()\[\],.:^])
+    | (?P<context>@\{)
     | (?P<parameter>\$[1-9][0-9]{0,3}(?![0-9]))
     | (?P<end>\Z)
     )""",
@@ -51,8 +51,8 @@ def tokenize(source: Source) -> list[Token]:
         found = match(text, at)
         if found is None:
             raise unreadable(source, at)
-        kind = str(found.lastgroup)
-        start, at = found.span(kind)
+        kind = found.lastgroup or "end"
+        start, at = found.span(found.lastindex or 0)
         part = text[start:at]
         if kind == "symbol":
             tokens.append(Token(kind, part, start, part))

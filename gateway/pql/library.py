@@ -28,7 +28,7 @@ class Function(NamedTuple):
     meaning: str
     optional: int = 0
     reads: tuple[str, ...] = ()
-    cost: int = 6
+    cost: int = 10
 
     @property
     def form(self) -> str:

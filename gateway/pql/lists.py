@@ -89,9 +89,9 @@ def ranked(facts: Facts, elements: list[Any], item: Item, number: Any, *, highes
     name = "topN" if highest else "bottomN"
     if type(number) not in {int, float} or number != number // 1 or number < 0:
         raise EvaluationError(f"`{name}` takes a whole number of elements")
+    facts.spend(len(elements) * (8 + len(elements).bit_length()))
     paired = [pair for pair in zip(item.each(facts, elements), elements, strict=True) if pair[0] is not None]
     comparable(facts, name, [value for value, _ in paired])
-    facts.spend(len(paired) * (4 + len(paired).bit_length()))
     paired.sort(key=lambda pair: pair[0], reverse=highest)
     return [element for _, element in paired[: int(min(number, len(paired)))]]
 

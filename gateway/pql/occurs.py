@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gateway.pql.items import Code
     from gateway.pql.scopes import Scope
 
-OCCURS_COST = 30
+OCCURS_COST = 10
 MOMENT_COST = 100
 DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 TIMED = (nodes.Moment, nodes.Name, nodes.Parameter, nodes.Context, nodes.Outer, nodes.Step, nodes.Filter, nodes.Call)

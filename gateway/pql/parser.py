@@ -10,7 +10,7 @@ from gateway.errors import RuleSyntaxError, RuleTooLarge
 from gateway.pql import nodes
 from gateway.pql.clauses import is_query, read_over, read_query
 from gateway.pql.lexer import Token, tokenize
-from gateway.pql.limits import MAX_DEPTH, MAX_NODES
+from gateway.pql.limits import MAX_DEPTH
 from gateway.pql.occurrences import read_occurrence
 from gateway.pql.operators import (
     ADD,
@@ -42,7 +42,6 @@ class Parser:
         self.at = 0
         self.token = self.tokens[0]
         self.depth = 0
-        self.count = 0
         self.recovered: list[nodes.Node] = []
         self.names: set[int] = set()
         self.last_over = max((i for i, token in enumerate(self.tokens) if token.word == "over"), default=-1)
@@ -110,12 +109,6 @@ class Parser:
             message = f"a rule is nested at most {MAX_DEPTH} levels deep"
             raise self.source.refuse(RuleTooLarge, message, self.token.at)
 
-    def counted(self) -> None:
-        """Count one more node, or refuse the rule."""
-        self.count += 1
-        if self.count > MAX_NODES:
-            raise self.source.refuse(RuleTooLarge, f"a rule has at most {MAX_NODES} parts", self.token.at)
-
     # Operators
 
     def expression(self, least: int = OPEN) -> nodes.Node:
@@ -125,7 +118,6 @@ class Parser:
     def continued(self, left: nodes.Node, least: int) -> nodes.Node:
         """Read the operators after an operand."""
         while (operator := self.operator()) is not None and operator.level >= least:
-            self.counted()
             if operator.level == COMPARE:
                 left = self.comparison(left, operator)
             elif operator.level < COMPARE:
@@ -191,7 +183,6 @@ class Parser:
     def operand(self, least: int) -> nodes.Node:
         """Read one operand with the signs before it and the steps after it."""
         token = self.token
-        self.counted()
         if token.word in SIGNS and token.kind in {"symbol", "name"}:
             return self.signed(token, least)
         if token.word == "let" and self.peek().kind == "name" and self.peek(2).word == "=":
@@ -298,7 +289,6 @@ class Parser:
         """Read the steps, calls and filters after an operand."""
         links = 0
         while self.token.word in LINKS:
-            self.counted()
             links += 1
             self.refuse_deep(self.depth + links)
             token = self.token
@@ -313,7 +303,7 @@ class Parser:
 
     def link(self, node: nodes.Node) -> nodes.Node:
         """Read properties up to the next call or filter, or the call, after the first dot."""
-        at = self.token.at
+        at = node.at
         names: list[str] = []
         while True:
             token = self.token
@@ -323,7 +313,6 @@ class Parser:
             names.append(name)
             if not self.take("."):
                 return nodes.Step(node, tuple(names), at=at)
-            self.counted()
 
     def call(self, target: nodes.Node | None, token: Token) -> nodes.Node:
         """Read the arguments of a call from their `(` on."""
@@ -344,7 +333,10 @@ class Parser:
         """Step over `(a, b) =>` if it is next, and give the names."""
         start = self.at
         names: list[str] = []
-        while self.take("," if names else "(") and self.token.kind == "name":
+        while self.take("," if names else "("):
+            if self.token.kind != "name":
+                names.clear()
+                break
             names.append(self.token.text)
             self.move(self.at + 1)
         if names and self.take(")") and self.take("=>"):

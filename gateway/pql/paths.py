@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 from gateway.pql.facts import Facts
 from gateway.pql.values import refuse_deep
 
+SECOND_LOOK = 6
+"""Steps to look for a property under its other names."""
+
 ALIASES = {"_id": "@id", "_type": "@type"}
 
 
@@ -28,11 +31,13 @@ def key(name: str) -> Key:
 def member(facts: Facts, record: dict[str, Any], sought: Key) -> Any:
     """Give a property of an object, or None."""
     value = record.get(sought.exact)
-    if value is None:
-        value = record.get(sought.other)
-    if value is not None or sought.suffix is None:
+    if value is not None:
         return value
-    facts.spend(2 * len(record))
+    value = record.get(sought.other)
+    if value is not None or sought.suffix is None:
+        facts.spend(SECOND_LOOK)
+        return value
+    facts.spend(SECOND_LOOK + 2 * len(record))
     found = [name for name in record if name.endswith(sought.suffix)]
     if len(found) == 1:
         value = record[found[0]]
@@ -67,5 +72,8 @@ def across(facts: Facts, elements: list[Any], sought: Key, depth: int) -> list[A
 def follow(facts: Facts, value: Any, keys: tuple[Key, ...]) -> Any:
     """Take several steps."""
     for sought in keys:
-        value = step(facts, value, sought)
+        if type(value) is dict and (found := value.get(sought.exact)) is not None:
+            value = found
+        else:
+            value = step(facts, value, sought)
     return value

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from gateway.pql.items import Code
     from gateway.pql.scopes import Scope
 
-STEP_COST = 6
+STEP_COST = 3
+
+
+def path_cost(names: int) -> int:
+    """Give the steps of a path; only a single name has a short way."""
+    return STEP_COST if names < 2 else 2 * STEP_COST * names
 
 
 def code_name(compiler: Compiler, node: nodes.Name, scope: Scope) -> Code:
@@ -26,7 +31,7 @@ def code_step(compiler: Compiler, node: nodes.Step, scope: Scope) -> Code:
     if isinstance(node.target, nodes.Name):
         return code_path(compiler, node.target.name, node.names, scope)
     target = compiler.code(node.target, scope)
-    compiler.cost += STEP_COST * len(node.names)
+    compiler.cost += path_cost(len(node.names))
     if isinstance(node.target, nodes.Context):
         return compiler.once(after(target, tuple(map(key, node.names))))
     return straight(compiler, node, scope, after(target, tuple(map(key, node.names))))
@@ -49,7 +54,7 @@ def after(target: Code, keys: tuple[Key, ...]) -> Code:
 
 def code_path(compiler: Compiler, name: str, names: tuple[str, ...], scope: Scope) -> Code:
     """Compile a name and the steps after it: a variable, a property of the item or profile, or a root (pql:PA1)."""
-    compiler.cost += STEP_COST * (1 + len(names))
+    compiler.cost += path_cost(len(names))
     steps = tuple(map(key, names))
     if name == "xEvent":
         compiler.roots.add(name)
@@ -184,7 +189,9 @@ def code_outer(compiler: Compiler, node: nodes.Outer, scope: Scope) -> Code:
     compiler.cost += STEP_COST
     index = len(scope.items) - 1 - node.levels
     if index < -1:
-        message = f"`{'^' * node.levels}` looks {node.levels} scopes further out, and there are only {len(scope.items)}"
+        message = (
+            f"`{'^' * node.levels}` looks further out than the profile: items around this place: {len(scope.items)}"
+        )
         raise compiler.refuse(message, node.at)
     if index >= 0:
         return from_slot(scope.items[index], (key(node.name),))

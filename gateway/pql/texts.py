@@ -9,7 +9,7 @@ from gateway.pql.items import LOOP_COST
 from gateway.pql.patterns import COMPILE_COST, SEARCH_COST, Pattern, PatternError, compile_like, compile_pattern
 from gateway.pql.values import kind_of, text_of
 
-CHARACTERS_PER_STEP = 5
+CHARACTERS_PER_STEP = 4
 SHORT = 256
 """Characters below which a test of text is paid for with the call."""
 Apply = Callable[..., Any]
@@ -70,8 +70,8 @@ def prepared(facts: Facts, text: str, compiler: Callable[[str], Pattern]) -> Pat
         facts.spend(COMPILE_COST)
         try:
             facts.patterns[name] = compiler(text)
-        except PatternError as error:
-            raise EvaluationError(str(error)) from None
+        except PatternError:
+            raise EvaluationError("a pattern that came from the data is not understood") from None
     return facts.patterns[name]
 
 

@@ -21,8 +21,11 @@ FLAGS = {"true": True, "false": False}
 TEXT_CHUNK = 64
 """Characters two texts are compared at for one step."""
 
-ELEMENT_COST = 14
-"""Steps of one comparison without a fast path, as for each element of a list."""
+COMPARE_COST = 10
+"""Steps of one comparison without a fast path."""
+
+ELEMENT_COST = 8
+"""Steps to take one element of a list, without what is done with it."""
 
 CONVERT_COST = 25
 """Steps to turn a text into a number or the other way round."""
@@ -122,6 +125,7 @@ def compare(facts: Facts, relation: Relation, left: Any, right: Any, depth: int 
     """Compare two values; the right one takes the type of the left (pql:NU1, CO1 to CO4)."""
     if left is None or right is None:
         return False
+    facts.spend(COMPARE_COST)
     kinds = kind_of(left), kind_of(right)
     if "list" in kinds:
         return compare_lists(facts, relation, left, right, depth)

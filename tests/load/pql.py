@@ -43,18 +43,18 @@ FACTS = pql.Facts(now=NOW, profile=PROFILE, events=EVENTS, context=CONTEXT)
 
 
 def attribute() -> bool:
-    """The attribute test by hand."""
+    """Test an attribute by hand."""
     return (PROFILE.get("homeAddress") or {}).get("city") == "Uppsala"
 
 
 def segment() -> bool:
-    """The segment test by hand."""
+    """Test a segment by hand."""
     segments = (PROFILE.get("segmentMembership") or {}).get("ups") or {}
     return (segments.get("seg-gold") or {}).get("status") in ("realized", "existing")
 
 
 def flight() -> bool:
-    """The printed eligibility rule by hand."""
+    """Decide the printed eligibility rule by hand."""
     if (PROFILE.get("loyalty") or {}).get("tier") != "gold":
         return False
     number = DATA.get("flightnumber")
@@ -67,7 +67,7 @@ def flight() -> bool:
 
 
 def clauses() -> bool:
-    """The rule of ten clauses by hand."""
+    """Decide the rule of ten clauses by hand."""
     loyalty, person = PROFILE.get("loyalty") or {}, PROFILE.get("person") or {}
     address = PROFILE.get("homeAddress") or {}
     return (
@@ -84,7 +84,7 @@ def clauses() -> bool:
 
 
 def context() -> bool:
-    """The context test by hand: finds the item, then compares."""
+    """Find the context item and compare, by hand."""
     for item in CONTEXT:
         if item.get("@type") == SCHEMA:
             return item["xdm:data"].get("weather") == "hot"
@@ -122,7 +122,7 @@ RULES: dict[str, tuple[str, Callable[[], bool], str]] = {
 
 
 def best(*actions: Callable[[], object], seconds: float = 0.6) -> list[float]:
-    """Give the shortest mean time of one call of each action, in microseconds; rounds alternate, so that all share noise."""
+    """Give the shortest mean time of one call of each action, in microseconds; they take turns, so all share the noise."""
     rounds = [(action, calls_in(0.004, action)) for action in actions]
     shortest = [float("inf")] * len(actions)
     end = time.perf_counter() + seconds

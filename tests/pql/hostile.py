@@ -1,6 +1,7 @@
 """Rules and data that try to take too much: depth, length, loops in loops, patterns, long texts, odd numbers.
 
-`CORPUS` names each rule; `facts()` is the data they run on. The tests hold them to the fuel, the benchmark to the clock.
+`CORPUS` names each rule; `facts()` is the data they run on. The tests hold them to the fuel, the benchmark to the
+clock.
 """
 
 import re

@@ -1,5 +1,6 @@
 """Steps from a value to its members (spec pql §5)."""
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from gateway.pql.facts import Facts
@@ -20,6 +21,7 @@ class Key(NamedTuple):
     alias: str | None
 
 
+@lru_cache(maxsize=1024)
 def key(name: str) -> Key:
     """Make the key of a name: one without namespace also finds prefixed data, one with a namespace also plain data."""
     _, colon, local = name.rpartition(":")

@@ -148,8 +148,11 @@ def period(which: str, unit: Unit, now: datetime) -> Span:
 def within(operator: str, begin: datetime, count: int, unit: Unit, *, backwards: bool) -> Interval:
     """Give the instants that lie so far before or after a point (pql:TI4); `!=` gives those of `=`."""
     bound = shift(begin, -count if backwards else count, unit)
+    if not EARLIEST < bound < LATEST:
+        everything = (EARLIEST, begin) if backwards else (begin, LATEST)
+        return everything if operator[0] == "<" else NEVER
     if operator in {"=", "!="}:
-        return inside(span_of(bound, unit)) if EARLIEST < bound < LATEST else NEVER
+        return inside(span_of(bound, unit))
     strict = TICK if operator in {"<", ">"} else timedelta()
     if backwards:
         return (later(bound, strict), begin) if operator[0] == "<" else (EARLIEST, earlier(bound, strict))

@@ -99,30 +99,39 @@ RULES: dict[str, tuple[str, Callable[[], bool], str]] = {
         'profile.segmentMembership["ups"]["seg-gold"].status in ["realized", "existing"]',
     ),
     "flight, 100 events": (
-        'loyalty.tier = "gold" and (select e from xEvent where e.type = "flight" and e.flightnumber = '
-        f"@{{{SCHEMA}}}.flightnumber and (e.timestamp occurs <= 6 months before now).count() > 3)",
+        (
+            'loyalty.tier = "gold" and (select e from xEvent where e.type = "flight" and e.flightnumber = '
+            f"@{{{SCHEMA}}}.flightnumber and (e.timestamp occurs <= 6 months before now).count() > 3)"
+        ),
         flight,
-        'profile.loyalty.tier == "gold" && events.filter(e, e.type == "flight" && e.flightnumber == data.flightnumber '
-        "&& timestamp(e.timestamp) >= since && timestamp(e.timestamp) <= now).size() > 3",
+        (
+            'profile.loyalty.tier == "gold" && events.filter(e, e.type == "flight" '
+            "&& e.flightnumber == data.flightnumber "
+            "&& timestamp(e.timestamp) >= since && timestamp(e.timestamp) <= now).size() > 3"
+        ),
     ),
     "ten clauses": (
-        'loyalty.tier = "gold" and loyalty.points > 5000 and homeAddress.countryCode in ["SE", "NO", "DK"] '
-        'and person.gender != "male" and (homeAddress.city = "Paris" or homeAddress.city = "Uppsala") '
-        "and loyalty.optIn and person.birthMonth >= 3 and not loyalty.points > 9000 "
-        'and personalEmail.address.contains("@mail")',
+        (
+            'loyalty.tier = "gold" and loyalty.points > 5000 and homeAddress.countryCode in ["SE", "NO", "DK"] '
+            'and person.gender != "male" and (homeAddress.city = "Paris" or homeAddress.city = "Uppsala") '
+            "and loyalty.optIn and person.birthMonth >= 3 and not loyalty.points > 9000 "
+            'and personalEmail.address.contains("@mail")'
+        ),
         clauses,
-        'profile.loyalty.tier == "gold" && profile.loyalty.points > 5000 '
-        '&& profile.homeAddress.countryCode in ["SE", "NO", "DK"] && profile.person.gender != "male" '
-        '&& (profile.homeAddress.city == "Paris" || profile.homeAddress.city == "Uppsala") '
-        "&& profile.loyalty.optIn && profile.person.birthMonth >= 3 && !(profile.loyalty.points > 9000) "
-        '&& profile.personalEmail.address.contains("@mail")',
+        (
+            'profile.loyalty.tier == "gold" && profile.loyalty.points > 5000 '
+            '&& profile.homeAddress.countryCode in ["SE", "NO", "DK"] && profile.person.gender != "male" '
+            '&& (profile.homeAddress.city == "Paris" || profile.homeAddress.city == "Uppsala") '
+            "&& profile.loyalty.optIn && profile.person.birthMonth >= 3 && !(profile.loyalty.points > 9000) "
+            '&& profile.personalEmail.address.contains("@mail")'
+        ),
     ),
     "context": (f'@{{{SCHEMA}}}.weather = "hot"', context, 'data.weather == "hot"'),
 }
 
 
 def best(*actions: Callable[[], object], seconds: float = 0.6) -> list[float]:
-    """Give the shortest mean time of one call of each action, in microseconds; they take turns, so all share the noise."""
+    """Give the shortest mean time of one call of each action, in microseconds; the actions take turns."""
     rounds = [(action, calls_in(0.004, action)) for action in actions]
     shortest = [float("inf")] * len(actions)
     end = time.perf_counter() + seconds

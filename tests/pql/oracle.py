@@ -6,6 +6,7 @@ It shares only the tree and the calendar with the room under test, and knows nei
 import math
 import re
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 from gateway.pql import nodes
@@ -14,7 +15,7 @@ from gateway.pql.times import UNITS, Span, date_span, day_of, inside, last_of, p
 NUMERIC = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
-class Wrong(Exception):
+class WrongError(Exception):
     """An evaluation error."""
 
 
@@ -30,7 +31,7 @@ def evaluate(tree: Any, inputs: dict[str, Any]) -> Any:
 def truth(value: Any) -> bool:
     if value is None or isinstance(value, bool | list | dict):
         return bool(value)
-    raise Wrong("not a boolean")
+    raise WrongError("not a boolean")
 
 
 def is_number(value: Any) -> bool:
@@ -88,7 +89,7 @@ def compare(symbol: str, left: Any, right: Any) -> bool:
         return False
     if isinstance(left, list) and isinstance(right, list):
         if symbol not in {"=", "!="}:
-            raise Wrong("lists have no order")
+            raise WrongError("lists have no order")
         same = len(left) == len(right) and all(compare("=", a, b) for a, b in zip(left, right, strict=True))
         return same is (symbol == "=")
     if isinstance(left, list):
@@ -108,9 +109,9 @@ def compare_single(symbol: str, left: Any, right: Any) -> bool:
     elif is_number(left):
         right = number_of(right)
     elif symbol not in {"=", "!="}:
-        raise Wrong("no order")
+        raise WrongError("no order")
     elif isinstance(left, bool):
-        right = {"true": True, "false": False}.get(right, None) if isinstance(right, str) else right
+        right = {"true": True, "false": False}.get(right) if isinstance(right, str) else right
         right = right if isinstance(right, bool) else None
     else:
         return (isinstance(right, dict) and same_members(left, right)) is (symbol == "=")
@@ -175,17 +176,17 @@ class Walker:
     def test(self, node: Any, names: dict[str, Any], items: tuple[Any, ...]) -> bool:
         return node is None or truth(self.walk(node, names, items))
 
-    def walk_literal(self, node: Any, names: Any, items: Any) -> Any:
+    def walk_literal(self, node: Any, _names: Any, _items: Any) -> Any:
         return node.value
 
     def walk_listing(self, node: Any, names: Any, items: Any) -> Any:
         return [self.walk(item, names, items) for item in node.items]
 
-    def walk_moment(self, node: Any, names: Any, items: Any) -> Any:
+    def walk_moment(self, node: Any, _names: Any, _items: Any) -> Any:
         now = self.inputs["now"]
         return now if node.word == "now" else day_of(now, {"yesterday": -1, "today": 0, "tomorrow": 1}[node.word])
 
-    def walk_period(self, node: Any, names: Any, items: Any) -> Any:
+    def walk_period(self, node: Any, _names: Any, _items: Any) -> Any:
         return period(node.which, UNITS[node.unit], self.inputs["now"])
 
     def walk_name(self, node: Any, names: Any, items: Any) -> Any:
@@ -196,12 +197,12 @@ class Walker:
         value = step(items[-1] if items else self.inputs["profile"], node.name)
         return self.inputs[node.name] if value is None and node.name in {"profile", "offer"} else value
 
-    def walk_parameter(self, node: Any, names: Any, items: Any) -> Any:
+    def walk_parameter(self, node: Any, _names: Any, items: Any) -> Any:
         if node.number > 1:
             return None
         return items[-1] if items else self.inputs["profile"]
 
-    def walk_context(self, node: Any, names: Any, items: Any) -> Any:
+    def walk_context(self, node: Any, _names: Any, _items: Any) -> Any:
         wanted, _, version = node.schema.partition(";version=")
         found = []
         for item in self.inputs["context"]:
@@ -210,7 +211,7 @@ class Walker:
                 found.append(item["xdm:data"])
         return found[0] if len(found) == 1 else found or None
 
-    def walk_outer(self, node: Any, names: Any, items: Any) -> Any:
+    def walk_outer(self, node: Any, _names: Any, items: Any) -> Any:
         scopes = (self.inputs["profile"], *items)
         return step(scopes[-1 - node.levels], node.name)
 
@@ -227,7 +228,7 @@ class Walker:
     def listed(self, value: Any) -> list[Any]:
         if value is None or isinstance(value, list):
             return value or []
-        raise Wrong("not a list")
+        raise WrongError("not a list")
 
     def walk_prefix(self, node: Any, names: Any, items: Any) -> Any:
         if node.operator != "-":
@@ -251,7 +252,7 @@ class Walker:
         if left is None or right is None:
             return None
         if not is_number(left) or not is_number(right):
-            raise Wrong("not a number")
+            raise WrongError("not a number")
         if symbol in "/%" and right == 0:
             return None
         try:
@@ -262,7 +263,7 @@ class Walker:
         except OverflowError:
             value = math.inf
         if not math.isfinite(value):
-            raise Wrong("too large")
+            raise WrongError("too large")
         return value
 
     def remainder(self, left: float, right: float) -> float:
@@ -284,7 +285,7 @@ class Walker:
     def text(self, value: Any) -> str:
         text = text_of(value)
         if text is None:
-            raise Wrong("not a text")
+            raise WrongError("not a text")
         return text
 
     def any_text(self, value: Any, test: Any) -> bool:
@@ -299,7 +300,7 @@ class Walker:
     def instant(self, value: Any) -> datetime:
         found = instant(value)
         if found is None:
-            raise Wrong("not a time")
+            raise WrongError("not a time")
         return found
 
     def walk_occurs(self, node: Any, names: Any, items: Any) -> Any:
@@ -376,12 +377,12 @@ class Walker:
         if not all(map(is_number, values)) and (
             name in {"sum", "average"} or not all(isinstance(v, str) for v in values)
         ):
-            raise Wrong("not numbers")
+            raise WrongError("not numbers")
         if name in {"min", "max"}:
             return (min if name == "min" else max)(values)
         total = sum(values)
         if not math.isfinite(total):
-            raise Wrong("too large")
+            raise WrongError("too large")
         return total if name == "sum" else total / len(values)
 
     def walk_call(self, node: Any, names: Any, items: Any) -> Any:
@@ -408,7 +409,7 @@ class Walker:
         if receiver is None or wanted is None:
             return None
         if not isinstance(sensitive, bool):
-            raise Wrong("not a flag")
+            raise WrongError("not a flag")
         fold = (lambda text: text) if sensitive else str.casefold
         sought = fold(self.text(wanted))
         return self.any_text(receiver, lambda text: test(fold(text), sought))
@@ -479,10 +480,10 @@ class Walker:
     def call_topn(self, elements: list[Any], item: Any, number: Any) -> list[Any]:
         values = [item(element) for element in elements]
         if not is_number(number) or number != int(number) or number < 0:
-            raise Wrong("not a whole number")
+            raise WrongError("not a whole number")
         self.aggregate("max", [value for value in values if value is not None])
         kept = [i for i, value in enumerate(values) if value is not None]
-        while any(values[a] < values[b] for a, b in zip(kept, kept[1:], strict=False)):
+        while any(values[a] < values[b] for a, b in pairwise(kept)):
             kept = self.swapped(kept, values)
         return [elements[i] for i in kept[: int(number)]]
 
@@ -495,12 +496,12 @@ class Walker:
 
     def call_get(self, record: Any, key: Any) -> Any:
         if record is not None and not isinstance(record, dict):
-            raise Wrong("not an object")
+            raise WrongError("not an object")
         return None if key is None or record is None else record.get(self.text(key))
 
     def call_keys(self, record: Any) -> list[Any]:
         if record is not None and not isinstance(record, dict):
-            raise Wrong("not an object")
+            raise WrongError("not an object")
         return list(record or {})
 
     def call_getmonth(self, value: Any) -> Any:
@@ -513,11 +514,11 @@ class Walker:
         if None in parts:
             return None
         if not all(is_number(part) and isinstance(part, int) for part in parts):
-            raise Wrong("not a date")
+            raise WrongError("not a date")
         try:
             return date_span(*parts)
         except (ValueError, OverflowError):
-            raise Wrong("not a date") from None
+            raise WrongError("not a date") from None
 
 
 EACH = {"count", "sum", "average", "min", "max", "filter", "exists", "map", "topN"}

@@ -11,7 +11,7 @@ from gateway.pql.faults import EvaluationError
 from gateway.pql.items import Fixed, listed
 from gateway.pql.kinds import kind_of_node
 from gateway.pql.library import FUNCTIONS, Function
-from gateway.pql.patterns import SEARCH_COST, PatternError, compile_pattern
+from gateway.pql.patterns import SEARCH_COST, compile_pattern
 from gateway.pql.roots import straight
 from gateway.pql.source import quoted
 from gateway.pql.times import date_span, instant_of
@@ -112,7 +112,7 @@ def code_argument(compiler: Compiler, row: Function, index: int, node: nodes.Nod
     if kind != "value" and kind not in ARGUMENTS.get(takes, {kind}):
         raise compiler.refuse(f"argument {index + 1} of `{row.form}` cannot be a {kind}", node.at)
     if takes == "regex" and isinstance(node, nodes.Literal) and isinstance(node.value, str):
-        return code_regex(compiler, node)
+        return Fixed(compiler.pattern(compile_pattern, node.value, node.at))
     if takes == "regex":
         compiler.slot()  # patterns made at run time live in the scratch space of one evaluation
     code = compiler.code(node, scope)
@@ -129,15 +129,6 @@ def code_item(compiler: Compiler, node: nodes.Node, scope: Scope, *, condition: 
         inner, node = inner.with_variable(node.names[0], slot), node.body
     build = compiler.condition if condition else compiler.code
     return compiler.item(slot, lambda: build(node, inner))
-
-
-def code_regex(compiler: Compiler, node: nodes.Literal) -> Code:
-    """Compile a regular expression that is known with the rule."""
-    try:
-        pattern = compile_pattern(str(node.value))
-    except PatternError as error:
-        raise compiler.refuse(str(error), node.at) from None
-    return Fixed(pattern)
 
 
 def refuse_date(compiler: Compiler, node: nodes.Call) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.pql import nodes, texts
 from gateway.pql.faults import EvaluationError
 from gateway.pql.paths import Key, key, step
-from gateway.pql.patterns import SEARCH_COST, Pattern, PatternError, compile_like
+from gateway.pql.patterns import SEARCH_COST, Pattern, compile_like
 from gateway.pql.roots import ROOTS
 from gateway.pql.values import EQUAL, RELATIONS, Members, Relation, compare, is_member
 
@@ -163,10 +163,7 @@ def code_like(compiler: Compiler, node: nodes.Compare, left: Code, scope: Scope)
     compiler.cost += SEARCH_COST
     pattern: Pattern | None = None
     if isinstance(node.right, nodes.Literal) and isinstance(node.right.value, str):
-        try:
-            pattern = compile_like(node.right.value)
-        except PatternError as error:
-            raise compiler.refuse(str(error), node.right.at) from None
+        pattern = compiler.pattern(compile_like, node.right.value, node.right.at)
     else:
         compiler.slot()  # patterns made at run time live in the scratch space of one evaluation
     right = compiler.code(node.right, scope)

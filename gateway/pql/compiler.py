@@ -9,12 +9,14 @@ paid for when it is reached.
 from collections.abc import Callable
 from typing import Any
 
-from gateway.errors import RuleTypeError
+from gateway.errors import RuleTooLarge, RuleTypeError
 from gateway.pql import calls, comparisons, nodes, occurs, queries, roots
 from gateway.pql.facts import UNSET, Facts
 from gateway.pql.faults import EvaluationError
 from gateway.pql.items import Code, Item
 from gateway.pql.kinds import kind_of_node
+from gateway.pql.limits import MAX_PATTERNS, PATTERN_SHARE
+from gateway.pql.patterns import Pattern, PatternError
 from gateway.pql.scopes import Scope
 from gateway.pql.source import Source
 from gateway.pql.values import arithmetic, kind_of, truth
@@ -31,6 +33,7 @@ class Compiler:
         self.slots = 0
         self.cost = 0
         self.loops = 0
+        self.patterns = 0
         self.roots: set[str] = set()
         self.schemas: set[str] = set()
 
@@ -120,6 +123,17 @@ class Compiler:
         """Reserve a place for a variable, an item or a kept value."""
         self.slots += 1
         return self.slots - 1
+
+    def pattern(self, make: Callable[[str], Pattern], text: str, at: int) -> Pattern:
+        """Compile a pattern that is known with the rule. Raises RuleTypeError and RuleTooLarge."""
+        try:
+            pattern = make(text)
+        except PatternError as error:
+            raise self.refuse(str(error), at) from None
+        self.patterns += pattern.size + PATTERN_SHARE
+        if self.patterns > MAX_PATTERNS:
+            raise self.source.refuse(RuleTooLarge, "the patterns of this rule are together too complicated", at)
+        return pattern
 
     def refuse(self, message: str, at: int) -> RuleTypeError:
         """Make, not raise, a type error."""

@@ -15,15 +15,16 @@ COMPILE_COST = 25_000
 
 SEARCH_COST = 40
 SMALL_PROGRAM = 30
-"""Instructions up to which RE2's automaton was never slower than 40 ns a character; beyond, 8 ns for each of them."""
+"""Instructions up to which RE2 was not slower than 80 ns a byte; with more it may take 13 ns for each of them."""
 
-MEMORY = 1 << 17
+MEMORY = 1 << 16
 
 
 class Pattern(NamedTuple):
-    """A compiled pattern: `search` finds it in UTF-8 text, `rate` is the cost of a character in steps."""
+    """A compiled pattern: `search` finds it in UTF-8 text, `rate` is the cost of a byte of text in steps."""
 
     search: "re2._Regexp"
+    size: int
     rate: int
 
 
@@ -59,4 +60,4 @@ def compile_text(text: str) -> Pattern:
     except UnicodeEncodeError:
         raise PatternError("half of a surrogate pair is not a character") from None
     size = compiled.programsize
-    return Pattern(compiled, 1 if size <= SMALL_PROGRAM else size // 5)
+    return Pattern(compiled, size, 2 if size <= SMALL_PROGRAM else size // 3)

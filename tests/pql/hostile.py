@@ -301,8 +301,11 @@ def patterns() -> list[str]:
         "(\\\\pL{1,20}\\\\b)+$",
     )
     matches = [f'{text}.matches("{pattern}")' for text, pattern in product(texts, hard)]
+    many = " or ".join(f'a.matches("{i}x")' for i in range(400))
     return [
         *matches,
+        many,
+        many.replace("x", "\\\\pL"),
         f'a.matches("{"(" * 300}")',
         f'a.matches("{"a{1000}" * 30}")',
         'a.matches("((a{100}){100}){100}")',

@@ -97,7 +97,15 @@ def test_too_many_parts_are_refused(rule: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "fits"), [("a" * 256, True), ("a" * 257, False), ("a{1000}", True), ("((a{99}){99}){99}", False)]
+    ("pattern", "fits"),
+    [
+        ("a" * 256, True),
+        ("a" * 257, False),
+        ("a{1000}", True),
+        ("\\\\pL", True),
+        ("\\\\pL{20}", False),
+        ("((a{99}){99}){99}", False),
+    ],
 )
 def test_a_pattern_is_bounded(pattern: str, fits: bool) -> None:
     """Repository F9."""
@@ -107,6 +115,13 @@ def test_a_pattern_is_bounded(pattern: str, fits: bool) -> None:
     else:
         with pytest.raises(RuleTypeError):
             pql.compile(rule)
+
+
+def test_the_patterns_of_a_rule_are_bounded_together() -> None:
+    pql.compile(" or ".join(f'a.matches("^x{i}$")' for i in range(150)))
+    for patterns in ([f"x{i}" for i in range(300)], [f"\\\\pL{i}" for i in range(10)]):
+        with pytest.raises(RuleTooLarge, match="patterns"):
+            pql.compile(" or ".join(f'a.matches("{pattern}")' for pattern in patterns))
 
 
 def test_half_a_surrogate_pair_is_no_rule() -> None:

@@ -67,9 +67,7 @@ def test_after_mirrors_before(instant: datetime, count: int, unit: object) -> No
 
 
 @given(instants, st.sampled_from([10**9, 10**18]), st.sampled_from(["week", "month", "year", "millennium"]))
-def test_beyond_the_calendar_everything_is_nearer_and_nothing_is_further(
-    instant: datetime, count: int, name: str
-) -> None:
+def test_beyond_the_calendar_all_is_nearer_and_nothing_further(instant: datetime, count: int, name: str) -> None:
     unit = UNITS[name]
     assert (shift(instant, -count, unit), shift(instant, count, unit)) == (EARLIEST, LATEST)
     assert within("<", instant, count, unit, backwards=True) == (EARLIEST, instant)

@@ -23,7 +23,7 @@ class Facts:
     one thread: they also carry the scratch space of the evaluation under way.
     """
 
-    __slots__ = ("bound", "context", "events", "found", "fuel", "indexed", "now", "offer", "patterns", "profile")
+    __slots__ = ("bound", "events", "found", "fuel", "indexed", "now", "offer", "patterns", "profile")
 
     def __init__(
         self,
@@ -39,19 +39,18 @@ class Facts:
             raise ValueError("`now` needs a time zone")
         self.profile = {} if profile is None else profile
         self.events = [] if events is None else events
-        self.context = [] if context is None else context
         self.offer = offer
         self.now = now.astimezone(UTC)
-        self.found: dict[str, Json] = {}
-        self.indexed: dict[str, list[tuple[str, Json]]] | None = None
+        self.found: dict[str, tuple[int, Json]] = {}
+        self.indexed = index(context or [])
         self.fuel = FUEL
         self.bound: list[Any] = []
         self.patterns: dict[str, Pattern] = {}
 
     def about(self, offer: dict[str, Json]) -> "Facts":
         """Give the same facts with another offer under test."""
-        facts = Facts(now=self.now, profile=self.profile, events=self.events, context=self.context, offer=offer)
-        facts.found = self.found
+        facts = Facts(now=self.now, profile=self.profile, events=self.events, offer=offer)
+        facts.indexed, facts.found = self.indexed, self.found
         return facts
 
     def begin(self, fuel: int, slots: int) -> None:
@@ -71,21 +70,24 @@ class Facts:
 
     def schema(self, reference: str) -> Json:
         """Give what `@{reference}` stands for: null, an object or a list of objects (pql:CX1, CX2)."""
-        if reference not in self.found:
+        found = self.found.get(reference)
+        if found is None:
             wanted, _, version = reference.partition(";version=")
-            items = self.items_by_schema().get(wanted, [])
-            self.spend(len(items))
+            items = self.indexed.get(wanted, [])
             matching = [data for given, data in items if not version or not given or given == version]
-            self.found[reference] = matching[0] if len(matching) == 1 else matching or None
-        return self.found[reference]
+            found = 2 * len(items), matching[0] if len(matching) == 1 else matching or None
+            self.found[reference] = found
+        steps, data = found
+        self.spend(steps)
+        return data
 
-    def items_by_schema(self) -> dict[str, list[tuple[str, Json]]]:
-        """Give version and data of the context items, by schema id."""
-        if self.indexed is None:
-            self.indexed = {}
-            for item in self.context:
-                kind = item.get("@type") if isinstance(item, dict) else None
-                if isinstance(kind, str):
-                    schema, _, version = kind.partition(";version=")
-                    self.indexed.setdefault(schema, []).append((version, item.get("xdm:data")))
-        return self.indexed
+
+def index(context: list[Json]) -> dict[str, list[tuple[str, Json]]]:
+    """Give version and data of the context items, by schema id."""
+    indexed: dict[str, list[tuple[str, Json]]] = {}
+    for item in context:
+        kind = item.get("@type") if isinstance(item, dict) else None
+        if isinstance(kind, str):
+            schema, _, version = kind.partition(";version=")
+            indexed.setdefault(schema, []).append((version, item.get("xdm:data")))
+    return indexed

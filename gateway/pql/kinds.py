@@ -18,6 +18,9 @@ KINDS: dict[type[nodes.Node], str] = {
 
 def kind_of_node(node: nodes.Node) -> str:
     """Give the kind of a node's value (never minding null), or `value` when only the data can tell."""
+    known = KINDS.get(type(node))
+    if known is not None:
+        return known
     if isinstance(node, nodes.Literal):
         return "value" if node.value is None else kind_of(node.value)
     if isinstance(node, nodes.Prefix):
@@ -29,4 +32,4 @@ def kind_of_node(node: nodes.Node) -> str:
         return row.gives if row else "value"
     if isinstance(node, nodes.Let):
         return kind_of_node(node.body)
-    return KINDS.get(type(node), "value")
+    return "value"

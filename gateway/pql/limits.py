@@ -18,7 +18,7 @@ MAX_DATA_DEPTH = 64
 MAX_PATTERN = 256
 """Characters of a regular expression, and of a `like` pattern that is not a literal."""
 
-MAX_PATTERNS = 10_000
+MAX_PATTERNS = 6_000
 """Instructions of all patterns of a rule together, each counted with `PATTERN_SHARE` more."""
 
 PATTERN_SHARE = 50

@@ -27,6 +27,9 @@ from gateway.pql.operators import (
 )
 from gateway.pql.source import Source, quoted
 
+WORDS = {*CONSTANTS, *MOMENTS, *QUERIES, *AGGREGATES}
+"""Names that may be more than a name."""
+
 LINKS = {".", "["}
 CLOSING = {",", "]", ")"}
 CONSTANT = {"string", "number"}
@@ -183,7 +186,7 @@ class Parser:
     def operand(self, least: int) -> nodes.Node:
         """Read one operand with the signs before it and the steps after it."""
         token = self.token
-        if token.word in SIGNS and token.kind in {"symbol", "name"}:
+        if token.word in SIGNS:
             return self.signed(token, least)
         if token.word == "let" and self.peek().kind == "name" and self.peek(2).word == "=":
             return self.let(least)
@@ -273,6 +276,8 @@ class Parser:
 
     def word(self, token: Token) -> nodes.Node:
         """Read what begins with a name: a constant, a moment, a query, a call or the name itself."""
+        if token.word not in WORDS:
+            return self.call(None, token) if self.token.word == "(" else nodes.Name(token.text, at=token.at)
         if token.word in CONSTANTS:
             return nodes.Literal(CONSTANTS[token.word], at=token.at)
         if token.word in MOMENTS:

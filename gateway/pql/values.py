@@ -24,7 +24,7 @@ TEXT_CHUNK = 64
 COMPARE_COST = 10
 """Steps of one comparison without a fast path."""
 
-ELEMENT_COST = 8
+ELEMENT_COST = 10
 """Steps to take one element of a list, without what is done with it."""
 
 CONVERT_COST = 25

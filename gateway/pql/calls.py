@@ -47,7 +47,7 @@ def code_call(compiler: Compiler, node: nodes.Call, scope: Scope) -> Code:
     compiler.cost += row.cost + (SEARCH_COST if "regex" in row.takes else 0)
     compiler.roots.update(row.reads)
     if row.name == "if":
-        return code_if(compiler, node, scope)
+        return code_if(compiler, row, node, scope)
     arguments = [code_argument(compiler, row, i, argument, scope) for i, argument in enumerate(node.arguments)]
     if row.name == "date":
         refuse_date(compiler, node)
@@ -144,11 +144,12 @@ def refuse_date(compiler: Compiler, node: nodes.Call) -> None:
         raise compiler.refuse("there is no such date", node.at) from None
 
 
-def code_if(compiler: Compiler, node: nodes.Call, scope: Scope) -> Code:
+def code_if(compiler: Compiler, row: Function, node: nodes.Call, scope: Scope) -> Code:
     """Compile `if`, of which only the chosen branch is evaluated."""
     test = compiler.condition(node.arguments[0], scope)
     yes, no = (compiler.later(partial(compiler.code, branch, scope)) for branch in node.arguments[1:])
-    return lambda facts: yes(facts) if test(facts) else no(facts)
+    choose = row.apply
+    return lambda facts: choose(facts, test(facts), yes, no)(facts)
 
 
 def standing(row: Function, arguments: list[Code], at: int) -> Code:

@@ -113,14 +113,12 @@ def read_context(source: Source, at: int) -> tuple[Token, int]:
 
 def is_wrapped(text: str) -> bool:
     """Say whether the first brace of a balanced text is closed by its last character."""
-    if not text.startswith("{"):
-        return False
     depth = 0
-    for at, character in enumerate(text):
+    for character in text[:-1]:
         depth += (character == "{") - (character == "}")
         if depth == 0:
-            return at == len(text) - 1
-    return False
+            return False
+    return text.startswith("{")
 
 
 def unreadable(source: Source, at: int) -> RuleSyntaxError:

@@ -246,7 +246,7 @@ def date(_facts: Facts, *parts: Any) -> Span | None:
 
 
 def choose(_facts: Facts, test: bool, yes: Any, no: Any) -> Any:  # noqa: FBT001 - an operand like the others
-    """Give one of two values; the compiler evaluates only the chosen one."""
+    """Give one of two; they are code here, so that only the chosen one is evaluated."""
     return yes if test else no
 
 

@@ -3,8 +3,6 @@
 A tree has no cycles, so the garbage collector need not look at it.
 """
 
-from typing import Any
-
 from msgspec import Struct
 
 
@@ -192,20 +190,3 @@ class Let(Node, frozen=True, gc=False):
     name: str
     value: Node
     body: Node
-
-
-def children(node: Node) -> list[Node]:
-    """Give the nodes directly below a node, in the order of the text."""
-    found: list[Node] = []
-    for name in node.__struct_fields__:
-        collect(getattr(node, name), found)
-    return found
-
-
-def collect(value: Any, found: list[Node]) -> None:
-    """Add the nodes in a field's value to a list."""
-    if isinstance(value, Node):
-        found.append(value)
-    elif isinstance(value, tuple):
-        for part in value:
-            collect(part, found)

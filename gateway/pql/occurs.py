@@ -91,7 +91,8 @@ def code_occurs(compiler: Compiler, node: nodes.Occurs, scope: Scope) -> Code:
     compiler.cost += OCCURS_COST
     left = compiler.code(node.left, scope)
     interval = code_interval(compiler, node.when, scope)
-    if all(is_steady(time) for time in nodes.children(node.when)):
+    times = (node.when.first, node.when.last) if isinstance(node.when, nodes.Between) else (node.when.time,)
+    if all(map(is_steady, times)):
         interval = compiler.once(interval)
     wanted = not (isinstance(node.when, nodes.Within) and node.when.operator == "!=")
 

@@ -43,7 +43,8 @@ def compile_pattern(text: str) -> Pattern:
 @lru_cache(maxsize=128)
 def compile_like(text: str) -> Pattern:
     """Compile a `like` pattern, where `%` is any run of characters and `_` exactly one."""
-    parts = [{"%": ".*", "_": "."}.get(character) or re2.escape(character) for character in text]
+    readable = text.encode(errors="replace").decode()
+    parts = [{"%": ".*", "_": "."}.get(character) or re2.escape(character) for character in readable]
     return compile_text(f"(?s)\\A{''.join(parts)}\\z")
 
 

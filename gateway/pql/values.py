@@ -255,10 +255,7 @@ def arithmetic(symbol: str, left: Any, right: Any) -> float | None:
             raise EvaluationError(f"`{symbol}` takes numbers, not a {kind_of(value)}")
     if right == 0 and symbol in {"/", "%"}:
         return None
-    try:
-        result = double(CALCULATIONS[symbol](double(left), double(right)))
-    except OverflowError:
-        result = math.inf
+    result = double(CALCULATIONS[symbol](double(left), double(right)))
     if not math.isfinite(result):
         raise EvaluationError(f"the result of `{symbol}` is too large")
     return result

@@ -129,6 +129,43 @@ def test_faults_do_not_quote_personal_data(rule: str) -> None:
     assert "secret" not in str(verdict.fault)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    ["a.matches(b)", "b.matches('x')", "b like '_'", "b like b", "b.regexGroup('(.)')", "b = b", "b.contains(b)"],
+)
+def test_data_that_are_no_unicode_text_do_no_harm(rule: str) -> None:
+    verdict = pql.compile(rule).test(pql.Facts(now=NOW, profile={"a": "x", "b": "\ud800"}))
+    assert verdict.fault is None or verdict.fault.code == "rule-error"
+
+
+@pytest.mark.parametrize("number", [10**4000, -(10**4000), float("inf"), float("nan"), 5e-324, 2**63])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "n = 1",
+        "t = n",
+        "n + n",
+        "n * n",
+        "n / 3",
+        "n % 7",
+        "7 % n",
+        "-n",
+        "l.sum()",
+        "l.average()",
+        "l.max()",
+        "n in l",
+    ],
+)
+def test_numbers_beyond_measure_are_a_fault_at_most(rule: str, number: float) -> None:
+    facts = pql.Facts(now=NOW, profile={"n": number, "t": "x", "l": [number, 1, "1"][: 3 if "in" in rule else 2]})
+    outcome = pql.compile(rule).evaluate(facts)
+    assert outcome.fault is None or outcome.fault.code == "rule-error"
+
+
+def test_a_rule_shows_itself_to_programmers() -> None:
+    assert repr(pql.compile("a=1")) == "Expression('a=1')"
+
+
 def test_a_bug_in_the_evaluator_is_a_fault_of_its_own_kind_and_not_an_exception() -> None:
     """Spec pql:V3."""
     rule = pql.compile("a = 1")

@@ -16,7 +16,7 @@ MAX_DATA_DEPTH = 64
 """Levels of nested lists or objects an operation follows before it gives up with an evaluation error."""
 
 MAX_PATTERN = 256
-"""Characters of a regular expression, and of a `like` pattern that is not a literal."""
+"""Characters of a regular expression or of a `like` pattern."""
 
 MAX_PATTERNS = 6_000
 """Instructions of all patterns of a rule together, each counted with `PATTERN_SHARE` more."""

@@ -3,6 +3,7 @@
 The dialect is RE2's: no back-references, no look-around, and the classes for digits and words mean ASCII.
 """
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ SMALL_PROGRAM = 30
 """Instructions up to which RE2 was not slower than 80 ns a byte; with more it may take 13 ns for each of them."""
 
 MEMORY = 1 << 16
+WILD = {"%": ".*", "_": "."}
 
 
 class Pattern(NamedTuple):
@@ -42,9 +44,11 @@ def compile_pattern(text: str) -> Pattern:
 
 @lru_cache(maxsize=128)
 def compile_like(text: str) -> Pattern:
-    """Compile a `like` pattern, where `%` is any run of characters and `_` exactly one."""
+    """Compile a `like` pattern, where `%` is any run of characters and `_` exactly one. Raises PatternError."""
+    if len(text) > MAX_PATTERN:
+        raise PatternError(f"a `like` pattern is at most {MAX_PATTERN} characters long, this has {len(text)}")
     readable = text.encode(errors="replace").decode()
-    parts = [{"%": ".*", "_": "."}.get(character) or re2.escape(character) for character in readable]
+    parts = [WILD.get(part) or re2.escape(part) for part in re.split("([%_])", readable)]
     return compile_text(f"(?s)\\A{''.join(parts)}\\z")
 
 

@@ -117,6 +117,14 @@ def test_a_pattern_is_bounded(pattern: str, fits: bool) -> None:
             pql.compile(rule)
 
 
+@pytest.mark.parametrize("part", ["x", "%", "_", "x%", "ä_", "%_%"])
+def test_a_like_pattern_is_bounded(part: str) -> None:
+    longest = (part * 256)[:256]
+    pql.compile(f'a like "{longest}"')
+    with pytest.raises(RuleTypeError, match="256"):
+        pql.compile(f'a like "{longest}x"')
+
+
 def test_the_patterns_of_a_rule_are_bounded_together() -> None:
     pql.compile(" or ".join(f'a.matches("^x{i}$")' for i in range(90)))
     for patterns in ([f"x{i}" for i in range(300)], [f"\\\\pL{i}" for i in range(10)]):

@@ -7,7 +7,7 @@ than 5 ms, whatever the rule and whatever the data.
 
 MAX_SOURCE_BYTES = 15 * 1024
 MAX_DEPTH = 30
-MAX_TOKENS = 3_000
+MAX_TOKENS = 2_500
 """Words and signs of a rule, and so the most nodes its tree can have: each takes one at least."""
 
 FUEL = 100_000

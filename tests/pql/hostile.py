@@ -145,7 +145,7 @@ def too_long() -> list[str]:
         ('a.matches("b")', ' or a.matches("b")'),
         ("similar.distinct()", " = similar.distinct()"),
     )
-    times = (100, 700, 2_400, 20_000)
+    times = (100, 600, 2_400, 20_000)
     return [head + tail * count for (head, tail), count in product(parts, times)]
 
 

@@ -91,7 +91,7 @@ def test_deeply_nested_data_are_an_evaluation_error(rule: str) -> None:
 
 
 def test_a_rule_whose_text_alone_is_too_much_work_is_an_evaluation_error() -> None:
-    rule = pql.compile("today = tomorrow" + " or today = tomorrow" * 700)
+    rule = pql.compile("today = tomorrow" + " or today = tomorrow" * 600)
     verdict = rule.test(pql.Facts(now=NOW))
     assert verdict.fault is not None
     assert "steps" in verdict.fault.message

@@ -23,6 +23,7 @@ check: $(VENV)/.dev        ## lint, formatting, types, layers
 
 bench: $(VENV)/.bench      ## measure, print a table, draw build/bench/bench.png
 	@$(PY) -m tests.load
+	@$(PY) -m tests.load.pql
 
 $(VENV)/bin/python:
 	@sh deploy/make-venv.sh "$(PYTHON)" $(VENV)

@@ -104,7 +104,10 @@ def _find_redis(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
         return url, secret
     data_dir = Path(redis.data_dir)
     server = EmbeddedServer(data_dir, redis.server)
-    url = server.start()
+    try:
+        url = server.start()
+    except OSError as error:
+        raise ConfigError(f"cannot keep data in redis.data-dir = {redis.data_dir}: {error.strerror}") from error
     stack.callback(server.stop)
     get_log().info("store.started", kind="private server", data_dir=str(data_dir))
     return url, secret or _keep_secret(data_dir / "key-secret")

@@ -75,21 +75,24 @@ def _check_names(asked: ExecuteRequest | PrefetchRequest, part: str) -> None:
 
 
 def _check_item(item: RequestDetails, path: str) -> None:
-    if item.parameters and _has_reserved(item.parameters):
-        raise _refuse_name(item.parameters, path)
+    if item.parameters and _may_have_reserved(item.parameters):
+        _refuse_reserved(item.parameters, path)
     for kind, names in (("parameters", item.parameters), ("profileParameters", item.profile_parameters)):
         if names and "" in map(str.strip, names):
             raise InvalidBody("Invalid request: the name of a parameter must not be blank", path=f"{path}.{kind}")
 
 
-def _has_reserved(names: Iterable[str]) -> bool:
+def _may_have_reserved(names: Iterable[str]) -> bool:
     return not RESERVED_PARAMETERS.isdisjoint(names) or "\nprofile." in "\n" + "\n".join(names)
 
 
-def _refuse_name(names: Iterable[str], path: str) -> InvalidBody:
-    name = next((name for name in names if name in RESERVED_PARAMETERS or name.startswith("profile.")), "")
-    where = "order" if name in RESERVED_PARAMETERS else "profileParameters"
-    return InvalidBody(f"Invalid request: this name is reserved, use {where}", path=f"{path}.parameters.{name[:128]}")
+def _refuse_reserved(names: Iterable[str], path: str) -> None:
+    for name in names:
+        if name in RESERVED_PARAMETERS or name.startswith("profile."):
+            where = "order" if name in RESERVED_PARAMETERS else "profileParameters"
+            raise InvalidBody(
+                f"Invalid request: this name is reserved, use {where}", path=f"{path}.parameters.{name[:128]}"
+            )
 
 
 def _drop_invalid_items(body: JsonObject) -> None:

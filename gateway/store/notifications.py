@@ -48,12 +48,12 @@ class NotificationStream:
             if "BUSYGROUP" not in error.message:
                 raise
 
-    async def take(self, count: int, *, again: bool = False) -> list[Entry]:
-        """Give up to `count` entries nobody has taken yet, or `again` those we took and did not finish.
+    async def take(self, count: int, *, after: bytes | None = None) -> list[Entry]:
+        """Give up to `count` entries nobody has taken yet, or those `after` an id that we took and did not finish.
 
         An entry that was dropped meanwhile comes without content. Raises StoreError.
         """
-        since = "0" if again else ">"
+        since = b">" if after is None else after
         reply = await self._store.call(
             "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, "STREAMS", STREAM, since
         )

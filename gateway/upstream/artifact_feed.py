@@ -16,11 +16,12 @@ from msgspec import Struct
 from gateway.config import Artifact as ArtifactSettings
 from gateway.config import Client
 from gateway.delivery.artifact import Artifact, read_artifact
-from gateway.errors import ArtifactError, ArtifactMissing, ArtifactUnsupported, UpstreamGarbled
+from gateway.errors import ArtifactError, ArtifactMissing, ArtifactUnsupported, ConfigError, UpstreamGarbled
 from gateway.upstream.download import read_bounded
 
 SHORTEST_POLL_S = 300  # on-device §2: a positive interval is never shorter, so that Adobe's servers are spared
 _JITTER = 0.1
+_FIRST_PAUSE_S = 1.0
 _RATIO = 100
 
 
@@ -75,8 +76,13 @@ class ArtifactFeed:
 
     async def run(self) -> None:
         """Poll for ever, each wait a little longer or shorter so that gateways do not march in step."""
+        failures = 0
         while self.poll_s:
-            await asyncio.sleep(self.poll_s * random.uniform(1 - _JITTER, 1 + _JITTER))
+            pause_s: float = self.poll_s
+            if self.artifact is None:  # a hiccup at start must not cost a whole interval of local decisions
+                pause_s = min(pause_s, _FIRST_PAUSE_S * 2 ** min(failures, 10))
+                failures += 1
+            await asyncio.sleep(pause_s * random.uniform(1 - _JITTER, 1 + _JITTER))
             await self.refresh()
 
     async def refresh(self) -> bool:
@@ -129,7 +135,9 @@ class ArtifactFeed:
     async def _download(self) -> Fetched | None:
         headers = {"If-None-Match": self._mark} if self._mark else {}
         timeout = aiohttp.ClientTimeout(total=self._settings.timeout_ms / 1000)
-        async with self._session.get(self.location, headers=headers, timeout=timeout) as response:
+        async with self._session.get(
+            self.location, headers=headers, timeout=timeout, allow_redirects=False
+        ) as response:
             if response.status == 304 and self.artifact is not None:
                 return None
             if response.status == 403:
@@ -149,9 +157,14 @@ class ArtifactFeed:
 
 def find_location(code: str, client: Client, settings: ArtifactSettings) -> str:
     """Give Adobe's address of the artifact (on-device §1)."""
-    return settings.url.format(
-        client=code,
-        environment=client.environment.lower(),
-        property=f"{client.property_token}/" if client.property_token else "",
-        file="rules.bin" if client.artifact_format == "bin" else "rules.json",
-    )
+    parts = {
+        "client": code,
+        "environment": client.environment.lower(),
+        "property": f"{client.property_token}/" if client.property_token else "",
+        "file": "rules.bin" if client.artifact_format == "bin" else "rules.json",
+    }
+    try:
+        return settings.url.format(**parts)
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        known = ", ".join(f"{{{name}}}" for name in parts)
+        raise ConfigError(f"artifact.url = {settings.url} has a part that is none of {known}") from error

@@ -65,9 +65,9 @@ async def serve(settings: Settings, started: Callable[[Running], None] | None = 
     """Run until SIGTERM or SIGINT, then drain; SIGHUP looks at every artifact at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     async with run_gateway(settings) as running:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
         refreshing: set[asyncio.Task[bool]] = set()
 
         def refresh() -> None:

@@ -121,11 +121,11 @@ def _number_back(element: JsonObject, item: Item) -> JsonObject:
 
 
 def _read_views(answered: list[Any] | None, items: Sequence[Item], results: dict[Place, Results]) -> None:
-    by_name = {item.name: item for item in reversed(items)}
     for element in answered or ():
         if isinstance(element, dict):
-            item = by_name.get(str(element.get("name", ""))) or by_name.get("")
-            if item is not None:
+            name = str(element.get("name", ""))
+            named = [item for item in items if item.name == name]
+            for item in named or [item for item in items if not item.name]:
                 results.setdefault(place_of(item), []).append(element)
 
 

@@ -22,6 +22,7 @@ from gateway.upstream.download import read_bounded
 SHORTEST_POLL_S = 300  # on-device §2: a positive interval is never shorter, so that Adobe's servers are spared
 _JITTER = 0.1
 _FIRST_PAUSE_S = 1.0
+_FIRST_TRIES = 10
 _RATIO = 100
 
 
@@ -77,8 +78,8 @@ class ArtifactFeed:
     async def run(self) -> None:
         """Poll for ever, each wait a little longer or shorter so that gateways do not march in step."""
         failures = 0
-        while self.poll_s:
-            pause_s: float = self.poll_s
+        while self.poll_s or (self.artifact is None and failures < _FIRST_TRIES):
+            pause_s: float = self.poll_s or SHORTEST_POLL_S
             if self.artifact is None:  # a hiccup at start must not cost a whole interval of local decisions
                 pause_s = min(pause_s, _FIRST_PAUSE_S * 2 ** min(failures, 10))
                 failures += 1

@@ -58,7 +58,7 @@ def answer_like_target(sent: dict[str, Any]) -> dict[str, Any]:
     return reply
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(bodies, artifacts, policies)
 def test_each_remote_item_gets_its_own_answer_and_its_callers_index_back(
     body: Any, artifact: Any, policy: Policy
@@ -88,7 +88,7 @@ def test_each_remote_item_gets_its_own_answer_and_its_callers_index_back(
     assert find_missing(plan.remote, remote.results) == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(bodies, artifacts, policies)
 def test_target_is_asked_for_the_remote_items_and_nothing_else(body: Any, artifact: Any, policy: Policy) -> None:
     """gw:F1: with mboxes under unique whole numbers; all else the caller said goes along."""
@@ -147,7 +147,7 @@ def spoil(draw: Any, reply: dict[str, Any]) -> dict[str, Any]:
     return reply
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(bodies, artifacts, policies, st.data())
 def test_every_requested_item_is_in_the_answer_whatever_target_replies(
     body: Any, artifact: Any, policy: Policy, data: Any

@@ -225,7 +225,7 @@ bodies = st.fixed_dictionaries(
 visitors = st.sampled_from(["one", "two", "three", "four"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(artifacts, bodies, visitors, st.booleans())
 def test_a_known_visitor_is_decided_the_same_every_time(short: Any, body: Any, visitor: str, traced: bool) -> None:
     trace = FACTS if traced else None
@@ -233,7 +233,7 @@ def test_a_known_visitor_is_decided_the_same_every_time(short: Any, body: Any, v
     assert decide_body(make_artifact(short), body, bucketing_id=visitor, trace=trace) == first
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(artifacts, st.lists(st.tuples(bodies, visitors), min_size=2, max_size=4), st.booleans())
 def test_a_decision_changes_neither_the_artifact_nor_an_earlier_answer(short: Any, asked: Any, traced: bool) -> None:
     """Results share the artifact's objects; deciding for another visitor elsewhere must leave both as they were."""
@@ -254,7 +254,7 @@ def test_a_decision_changes_neither_the_artifact_nor_an_earlier_answer(short: An
     ] == before
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(artifacts, bodies, visitors)
 def test_a_trace_changes_nothing_else(short: Any, body: Any, visitor: str) -> None:
     """The untraced walk has a shorter way through the rules of an mbox; it decides the same."""
@@ -271,7 +271,7 @@ def test_a_trace_changes_nothing_else(short: Any, body: Any, visitor: str) -> No
     assert traced.notifications == plain.notifications
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(artifacts, bodies, visitors)
 def test_every_token_is_told_at_most_once_and_only_for_execute(short: Any, body: Any, visitor: str) -> None:
     """on-device §13."""
@@ -289,7 +289,7 @@ def test_every_token_is_told_at_most_once_and_only_for_execute(short: Any, body:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(artifacts, bodies, visitors)
 def test_execute_shows_no_event_token_and_only_clicks(short: Any, body: Any, visitor: str) -> None:
     """on-device §11: and prefetched mboxes and page loads have no metrics."""

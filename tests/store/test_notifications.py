@@ -104,3 +104,18 @@ async def test_an_entry_of_another_shape_does_not_stop_the_others(store: Store) 
     await store.call("XADD", STREAM, "*", "other", "x", "n", "y")
     stream.put(b"good")
     assert b"good" in [entry.content for entry in await stream.take(10)]
+
+
+async def test_gateways_that_are_gone_and_left_nothing_are_taken_off_the_list(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every start is a new consumer; one with unfinished entries stays, for others take them over."""
+    gone, busy, here = (NotificationStream(store, name, 1000) for name in ("gone", "busy", "here"))
+    await gone.open()
+    await gone.take(1)
+    busy.put(b"x")
+    assert len(await busy.take(1)) == 1
+    monkeypatch.setattr("gateway.store.notifications._GONE_MS", -1)
+    await here.open()
+    rows = await store.call("XINFO", "CONSUMERS", STREAM, GROUP)
+    assert {bytes(row[1]) for row in rows} == {b"busy"}

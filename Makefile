@@ -25,22 +25,27 @@ bench: $(VENV)/.bench      ## measure, print a table, draw build/bench/bench.png
 	@$(PY) -m tests.load
 	@$(PY) -m tests.load.pql
 
-$(VENV)/bin/python:
-	@sh deploy/make-venv.sh "$(PYTHON)" $(VENV)
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 
-$(VENV)/.run: $(VENV)/bin/python requirements/run.txt
-	@echo "installing what the gateway needs into $(VENV) (once, about 20 seconds)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+# The stamp is written last: an environment whose making was interrupted is made anew.
+$(VENV)/.made:
+	@rm -rf $(VENV)
+	@sh deploy/make-venv.sh "$(PYTHON)" $(VENV)
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/bin/python requirements/dev.txt pyproject.toml
-	@echo "installing what the tests need into $(VENV) (once, about 30 seconds)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $@ $(VENV)/.run
+$(VENV)/.run: $(VENV)/.made requirements/run.txt requirements/build.txt pyproject.toml
+	@echo "installing what the gateway needs into $(VENV) (once, about 20 seconds)"
+	@$(PIP) --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	@echo "installing what the tests need into $(VENV) (once, about 20 seconds)"
+	@$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev requirements/bench.txt
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@$(PIP) --require-hashes -r requirements/bench.txt
 	@touch $@
 
 clean:           ## remove everything that was installed or made here

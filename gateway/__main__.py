@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from gateway import __version__
-from gateway.config import Settings, load_settings
+from gateway.config import Settings, hide_secrets, load_settings
 from gateway.errors import GatewayError
 from gateway.server import serve
 from gateway.telemetry import set_up_logs
@@ -74,7 +74,11 @@ def _run(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def _check_config(settings: Settings, _options: argparse.Namespace) -> int:
-    print(msgspec.json.format(msgspec.json.encode(settings), indent=2).decode())
+    shown = msgspec.to_builtins(settings)
+    for client in shown["client"].values():
+        client["artifact-location"] = hide_secrets(client["artifact-location"])
+    shown["artifact"]["url"] = hide_secrets(settings.artifact.url)
+    print(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
     return 0
 
 

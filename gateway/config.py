@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -141,6 +142,7 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
 
 CLIENT_CODE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII | re.IGNORECASE)
 _PREFIX = "GATEWAY_"
+_BLAMED = re.compile(r"- at `([a-z0-9._-]+)`$", re.IGNORECASE)
 
 
 def load_settings(path: str, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -154,7 +156,21 @@ def load_settings(path: str, environ: Mapping[str, str] = os.environ) -> Setting
         raise ConfigError(f"cannot read the configuration file {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    return check_settings(overlay_environment(table, environ), path)
+    try:
+        return check_settings(overlay_environment(table, environ), path)
+    except ConfigError as error:
+        if variable := _find_variable(str(error), environ):
+            raise ConfigError(f"environment variable {variable} (over {error})") from error
+        raise
+
+
+def _find_variable(message: str, environ: Mapping[str, str]) -> str:
+    """Give the variable that set the key which `message` is about, or ""."""
+    key = _BLAMED.search(message)
+    if key is None:
+        return ""
+    name = _PREFIX + key[1].replace(".", "__").replace("-", "_").upper()
+    return next((variable for variable in environ if variable.upper() == name), "")
 
 
 def check_settings(table: dict[str, Any], source: str) -> Settings:
@@ -168,9 +184,43 @@ def check_settings(table: dict[str, Any], source: str) -> Settings:
     for address in (settings.web.listen, settings.web.admin_listen):
         split_address(address)
     for code in settings.client:
+        _check_urls(settings, code)
         if not CLIENT_CODE.fullmatch(code):
             raise ConfigError(f"{source}: `{code}` is not a Target client code (letters, digits, - and _)")
     return settings
+
+
+def _check_urls(settings: Settings, code: str) -> None:
+    target, artifact = settings.upstream.target, settings.artifact
+    for key, text in (
+        ("upstream.target.url", target.url.replace("{client}", code)),
+        ("upstream.target.edge-url", target.edge_url.replace("{client}", code).replace("{cluster}", "1")),
+        ("artifact.geo-url", artifact.geo_url),
+        ("artifact.url", artifact.url),
+        (f"client.{code}.artifact-location", settings.client[code].artifact_location),
+    ):
+        is_file = key.endswith("artifact-location") and ("://" not in text or text.startswith("file://"))
+        if text and not is_file and not is_web_address(text):
+            raise ConfigError(f"{key} = {hide_secrets(text)} is not a web address like https://host:port")
+
+
+def is_web_address(text: str) -> bool:
+    """Whether `text` is an http or https URL with a host and a valid port."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def hide_secrets(url: str) -> str:
+    """Give a URL as it may be shown: without user, password and query."""
+    if "://" not in url:
+        return url
+    scheme, _, rest = url.partition("://")
+    place, mark, _ = rest.partition("?")
+    host, slash, path = place.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}{'?…' if mark else ''}"
 
 
 def overlay_environment(table: dict[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:

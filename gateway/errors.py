@@ -160,12 +160,6 @@ class ScriptFailed(StoreError):
     code = "script-failed"
 
 
-class StoreUnsafe(StoreError):
-    """This Redis would lose or evict what the gateway must keep."""
-
-    code = "store-unsafe"
-
-
 class ConfigError(GatewayError):
     """The configuration cannot be used; raised at start only."""
 

@@ -1,4 +1,4 @@
-"""Random ids, and the secret that is kept beside a private server."""
+"""Random ids."""
 
 import os
 from collections.abc import Iterator

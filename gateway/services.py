@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
@@ -28,12 +27,14 @@ from gateway.store.sessions import Sessions
 from gateway.telemetry import AccessLog, Metrics, get_log
 from gateway.tenants import Tenant
 from gateway.upstream.artifact_feed import ArtifactFeed
+from gateway.upstream.download import open_session
 from gateway.upstream.fanout import Fanout
 from gateway.upstream.geo import GeoLookup
 from gateway.upstream.outbox import Message, Outbox
 from gateway.upstream.target import Call, make_headers, make_url
 
 _SECRET_BYTES = 32
+_LOOK_S = 0.5
 
 
 class Services(Struct):
@@ -41,6 +42,7 @@ class Services(Struct):
 
     settings: Settings
     tenants: dict[str, Tenant]
+    geo: GeoLookup
     store: Store
     sessions: Sessions
     fanout: Fanout
@@ -63,7 +65,7 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
     A Redis that cannot be reached and an artifact that cannot be loaded are no errors: both are tried again.
     """
     async with AsyncExitStack() as stack:
-        url, secret = _find_redis(settings, environ, stack)
+        url, secret, server = _find_redis(settings, environ, stack)
         redis = settings.redis
         store = await Store.connect(
             url,
@@ -74,10 +76,15 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
         stack.push_async_callback(store.close)
         fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
         metrics = Metrics()
-        tenants = await _open_tenants(settings, metrics, stack)
+        if server is not None:
+            stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
+        geo = GeoLookup(settings.artifact, _reporter("", metrics))
+        stack.push_async_callback(geo.close)
+        tenants = await _open_tenants(settings, metrics, geo, stack)
         services = Services(
             settings=settings,
             tenants=tenants,
+            geo=geo,
             store=store,
             sessions=Sessions(store, Keys(secret)),
             fanout=fanout,
@@ -91,7 +98,9 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
         yield services
 
 
-def _find_redis(settings: Settings, environ: Mapping[str, str], stack: AsyncExitStack) -> tuple[str, bytes]:
+def _find_redis(
+    settings: Settings, environ: Mapping[str, str], stack: AsyncExitStack
+) -> tuple[str, bytes, EmbeddedServer | None]:
     redis = settings.redis
     url = environ.get(redis.url_env, "")
     secret = environ.get(redis.key_secret_env, "").encode()
@@ -101,7 +110,7 @@ def _find_redis(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
                 f"{redis.url_env} names a Redis, but {redis.key_secret_env} is empty: set it to a long random text, "
                 "the same for every gateway of this Redis"
             )
-        return url, secret
+        return url, secret, None
     data_dir = Path(redis.data_dir)
     server = EmbeddedServer(data_dir, redis.server)
     try:
@@ -110,7 +119,19 @@ def _find_redis(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
         raise ConfigError(f"cannot keep data in redis.data-dir = {redis.data_dir}: {error.strerror}") from error
     stack.callback(server.stop)
     get_log().info("store.started", kind="private server", data_dir=str(data_dir))
-    return url, secret or _keep_secret(data_dir / "key-secret")
+    return url, secret or _keep_secret(data_dir / "key-secret"), server
+
+
+async def _keep_alive(server: EmbeddedServer, metrics: Metrics) -> None:
+    """Start the private server again whenever it has ended by itself."""
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        try:
+            if server.revive():
+                metrics.count_event("store.revived")
+                get_log().error("store.revived")
+        except StoreError as error:
+            get_log().error("store.not_revived", detail=str(error))
 
 
 def _keep_secret(path: Path) -> bytes:
@@ -123,18 +144,18 @@ def _keep_secret(path: Path) -> bytes:
     return secret
 
 
-async def _open_tenants(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> dict[str, Tenant]:
-    session = await stack.enter_async_context(aiohttp_session())
-    geo = GeoLookup(settings.artifact)
-    stack.push_async_callback(geo.close)
+async def _open_tenants(
+    settings: Settings, metrics: Metrics, geo: GeoLookup, stack: AsyncExitStack
+) -> dict[str, Tenant]:
+    session = await stack.enter_async_context(open_session())
     tenants: dict[str, Tenant] = {}
     for code, client in settings.client.items():
         feed = ArtifactFeed(code, client, settings.artifact, session, _reporter(code, metrics))
         tenants[code] = Tenant(code, client, feed, geo, new_id)
-        if client.method != "server-side":
-            await feed.refresh()
-            task = asyncio.create_task(feed.run(), name=f"artifact.poll.{code}")
-            stack.push_async_callback(_end, task)
+    used = [tenant.feed for tenant in tenants.values() if tenant.client.method != "server-side"]
+    await asyncio.gather(*(feed.refresh() for feed in used))
+    for feed in used:
+        stack.push_async_callback(_end, asyncio.create_task(feed.run(), name="artifact.poll"))
     return tenants
 
 
@@ -159,11 +180,6 @@ def _open_outbox(
         task = asyncio.create_task(outbox.run(), name="outbox.send")
         stack.push_async_callback(_end, task)
     return outbox
-
-
-def aiohttp_session() -> aiohttp.ClientSession:
-    """Give the client session for artifacts."""
-    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
 async def _end(task: "asyncio.Task[None]") -> None:
@@ -204,6 +220,7 @@ def _watch(services: Services) -> None:
             "store_dropped": store.counts.dropped,
             "store_reconnected": store.counts.reconnected,
             "upstream_calls": fanout.calls,
+            "geo_failed": services.geo.failed,
             "outbox_put": services.outbox.counts.put,
             "outbox_sent": services.outbox.counts.sent,
             "outbox_failed": services.outbox.counts.failed,

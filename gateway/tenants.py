@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gateway.config import Client
+from gateway.config import Client, hide_secrets
 from gateway.delivery.artifact import Artifact
 from gateway.delivery.decide import Case, Decision, decide
 from gateway.delivery.geo import find_address, merge_geo
@@ -58,7 +58,7 @@ class Tenant(Struct, frozen=True):
 
     def _trace_facts(self, artifact: Artifact, visitor: Visitor) -> TraceFacts:
         described: JsonObject = {
-            "artifactLocation": self.feed.location,
+            "artifactLocation": hide_secrets(self.feed.location),
             "pollingInterval": self.feed.poll_s * 1000,
             "pollingHalted": False,
             "artifactVersion": artifact.version,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import config
-from gateway.config import Client, Settings, check_settings, load_settings, overlay_environment
+from gateway.config import Client, Settings, check_settings, hide_secrets, load_settings, overlay_environment
 from gateway.errors import ConfigError
 
 FOLDER = Path(__file__).parent.parent / "config"
@@ -198,3 +198,33 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
         (tmp_path / "bad.toml").write_bytes(raw)
         with pytest.raises(ConfigError, match=r"bad\.toml is not valid TOML"):
             load_settings(str(tmp_path / "bad.toml"), {})
+
+
+BAD_URLS = [
+    "tt.omtrdc.net",
+    "ftp://a.example",
+    "http://",
+    "http://a.example:99999",
+    "http://[::1",
+    "https://a.example:0",
+]
+
+
+@pytest.mark.parametrize("url", BAD_URLS)
+@pytest.mark.parametrize("key", ["url", "edge-url"])
+def test_an_upstream_that_is_no_web_address_is_refused(url: str, key: str) -> None:
+    """gw:Q4: what would fail at every request is said at start."""
+    with pytest.raises(ConfigError, match=rf"upstream\.target\.{key}"):
+        check_settings({"client": {"a": {"organization-id": "x"}}, "upstream": {"target": {key: url}}}, "file")
+
+
+def test_secrets_in_addresses_are_not_shown() -> None:
+    assert hide_secrets("https://me:secret@a.example/b/c?sig=1") == "https://a.example/b/c?…"
+    assert hide_secrets("folder/rules.json") == "folder/rules.json"
+
+
+def test_a_mistake_in_a_variable_is_blamed_on_the_variable(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text('[client.a]\norganization-id = "x"\n')
+    with pytest.raises(ConfigError, match="GATEWAY_WEB__DEADLINE_MS"):
+        load_settings(str(path), {"GATEWAY_WEB__DEADLINE_MS": "soon"})

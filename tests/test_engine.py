@@ -45,7 +45,7 @@ async def open_tenant(folder: Path, settings: Artifact, code: str = "demo", **cl
     path = folder / "rules.json"
     path.write_text(json.dumps(make_payload(SHORT)))
     made = Client(**({"organization_id": "O", "artifact_location": str(path)} | client))
-    geo = GeoLookup(settings)
+    geo = GeoLookup(settings, lambda *_: None)
     try:
         async with aiohttp.ClientSession() as session:
             feed = ArtifactFeed(code, made, settings, session, lambda *_: None)

@@ -47,6 +47,8 @@ def test_rooms_import_only_what_stands_below_them() -> None:
                 wrong.append(f"{path}:{line}: {room} imports {module}")
             if module.split(".")[0] == "redis" and path != ROOT / "store" / "connection.py":
                 wrong.append(f"{path}:{line}: only store/connection.py imports redis")
+        if "aiohttp.ClientSession" in path.read_text() and room != "upstream":
+            wrong.append(f"{path}: only upstream/ uses aiohttp's client")
     assert not wrong, "\n".join(wrong)
 
 

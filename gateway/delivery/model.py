@@ -281,6 +281,6 @@ class DeliveryRequest(Wire, frozen=True, kw_only=True, rename="camel"):
     execute: ExecuteRequest | None = None
     prefetch: PrefetchRequest | None = None
     telemetry: Telemetry | None = None
-    notifications: list[Notification] | None = None
+    notifications: Annotated[list[Notification], Meta(max_length=500)] | None = None
     qa_mode: JsonObject | None = None
     preview: JsonObject | None = None

@@ -3,23 +3,9 @@
 import re
 from typing import Any
 
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # no string is scanned twice
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_BRACKETS_AND_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)  # no string is scanned twice
-
-
-def find_depth(raw: bytes) -> int:
-    """Give how deep arrays and objects are nested in `raw`, which need not be valid JSON; takes linear time."""
-    depth = deepest = 0
-    for match in _BRACKETS_AND_STRINGS.finditer(raw):
-        first = raw[match.start()]
-        if first in b"[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif first in b"]}":
-            depth -= 1
-    return deepest
 
 
 def is_deeper(raw: bytes, most: int) -> bool:
@@ -31,14 +17,13 @@ def is_deeper(raw: bytes, most: int) -> bool:
     if raw.count(b"{") + raw.count(b"[") <= most:
         return False
     left = _STRINGS.sub(b"", raw).translate(_ONE_KIND, _NO_BRACKETS)
-    if left.count(b"[") != left.count(b"]"):
-        return find_depth(raw) > most  # not JSON: the decoder will say so, unless it is too deep to be asked
     for _ in range(most):
         peeled = left.replace(b"[]", b"")
         if len(peeled) == len(left):
             break
         left = peeled
-    return b"[" in left
+    # Pairs that are left lie deeper; where none is, brackets that nothing closes count as what they open.
+    return b"[]" in left or left.count(b"[") > most
 
 
 def measure_depth(value: Any) -> int:

@@ -5,7 +5,8 @@ import msgspec
 from gateway.delivery.geo import CALLER, is_address
 from gateway.delivery.model import Context, JsonObject
 
-_CARRIED = ("impressionId", "environmentId", "property", "experienceCloud", "qaMode", "trace")
+# Not the trace: its token may have expired when the call is made, and Target would refuse the call for it.
+_CARRIED = ("impressionId", "environmentId", "property", "experienceCloud")
 
 
 def make_notification_body(

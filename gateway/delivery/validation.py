@@ -25,6 +25,7 @@ from gateway.errors import InvalidBody
 CHANNELS = ("web", "mobile")
 RESERVED_PARAMETERS = frozenset({"orderId", "orderTotal", "productPurchasedId"})
 MOST_MBOXES = 50
+MOST_NOTIFICATIONS = 500  # Target recommends 50
 
 
 class Leniency(Struct, frozen=True):
@@ -114,10 +115,19 @@ def _drop_invalid_items(body: JsonObject) -> None:
 
 def _is_valid(item: Any, item_type: type) -> bool:
     try:
-        msgspec.convert(item, item_type)
-    except msgspec.ValidationError:
+        checked: Any = msgspec.convert(item, item_type)
+        if isinstance(checked, MboxRequest):
+            _check_item(checked, "")
+    except (msgspec.ValidationError, InvalidBody):
         return False
     return True
+
+
+def count_items(body: JsonObject) -> int:
+    """Give how many mboxes and notifications a decoded body lists, valid or not."""
+    parts = (body.get("execute"), body.get("prefetch"))
+    lists = [part.get("mboxes") for part in parts if isinstance(part, dict)]
+    return sum(len(items) for items in [*lists, body.get("notifications")] if isinstance(items, list))
 
 
 def _explain(body: JsonObject) -> None:
@@ -182,7 +192,7 @@ _ORDER: tuple[tuple[str, Callable[[Any, str], None]], ...] = (
         ),
     ),
     ("prefetch", _look(model.PrefetchRequest)),
-    ("notifications", _look_at_each(Notification)),
+    ("notifications", _look_at_each(Notification, MOST_NOTIFICATIONS)),
     ("context", _look(model.Context)),
     ("property", _look(model.Property)),
     ("trace", _look(model.Trace)),

@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Self
 from urllib.parse import quote
@@ -42,6 +43,7 @@ class EmbeddedServer:
         self._data_dir = data_dir.resolve()
         self._server = server
         self._process: subprocess.Popen[bytes] | None = None
+        self._spawn_again: Callable[[], subprocess.Popen[bytes]] | None = None
         self._cleanup = contextlib.ExitStack()
         self.url = ""
 
@@ -65,12 +67,20 @@ class EmbeddedServer:
             self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = cleanup.enter_context(_lock(self._data_dir))
             folder = self._socket_folder(cleanup)
-            self._process = self._spawn(binary, folder / "redis.sock", lock)
+            self._spawn_again = partial(self._spawn, binary, folder / "redis.sock", lock)
+            self._process = self._spawn_again()
             cleanup.callback(self._end)
             self._await_answer(folder / "redis.sock")
             self._cleanup = cleanup.pop_all()
         self.url = f"unix://{quote(str(folder / 'redis.sock'))}"
         return self.url
+
+    def revive(self) -> bool:
+        """Start the server again if it has ended by itself; gives whether it had. It answers a little later."""
+        if self._process is None or self._process.poll() is None or self._spawn_again is None:
+            return False
+        self._process = self._spawn_again()
+        return True
 
     def stop(self) -> None:
         """End the server, if it runs; everything it acknowledged is in its append-only file."""

@@ -5,10 +5,11 @@ All keys of one session share the hash tag `{<client>:<hash>}`, so that a script
 
 import hashlib
 
+from gateway.delivery.cookies import SESSION_LIFE_S as COOKIE_LIFE_S
 from gateway.errors import ConfigError
 
-SESSION_LIFE_S = 1860
-"""Sliding life of a session's record, and life of a location hint (gw:S1)."""
+SESSION_LIFE_S = COOKIE_LIFE_S
+"""Sliding life of a session's record, and life of a location hint (gw:S1): as long as the cookie's session."""
 
 
 class Keys:

@@ -55,6 +55,7 @@ class ArtifactFeed:
         self._session = session
         self._report = report
         self._mark = ""
+        self._looking = asyncio.Lock()
 
     def __repr__(self) -> str:
         """Say what is loaded."""
@@ -89,9 +90,10 @@ class ArtifactFeed:
     async def refresh(self) -> bool:
         """Look once; swap in what is new and good. Gives whether an artifact is in use afterwards."""
         try:
-            fetched = await self._fetch()
-            if fetched is not None:
-                await self._swap(fetched)
+            async with self._looking:  # a signal and a poll must not overtake each other
+                fetched = await self._fetch()
+                if fetched is not None:
+                    await self._swap(fetched)
         except ArtifactError as error:
             self._report("artifact.failed", str(error))
         return self.artifact is not None
@@ -121,7 +123,7 @@ class ArtifactFeed:
             raise ArtifactMissing(f"cannot download the artifact: {type(error).__name__}") from error
 
     def _read_file(self) -> Fetched | None:
-        path = Path(self.location)
+        path = Path(self.location.removeprefix("file://"))
         try:
             status = path.stat()
             mark = f"{status.st_mtime_ns}-{status.st_size}"

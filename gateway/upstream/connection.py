@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
         """Read no more than `limits` say."""
         self.idle_since = 0.0
         self._limits = limits
+        self._most = 2 * limits.most + _LONGEST_HEAD  # chunks of one byte each come with five bytes more: refused
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Reply] | None = None
         self._parser: Any = None
@@ -84,8 +85,8 @@ class Connection(asyncio.Protocol):
         self._received += len(data)
         try:
             self._parser.feed_data(data)
-            if not self._head_done and self._received > _LONGEST_HEAD:
-                self._fail(UpstreamGarbled("the head of Target's answer is too long"))
+            if self._waiter is not None and self._received > (self._most if self._head_done else _LONGEST_HEAD):
+                self._fail(UpstreamGarbled("the head or the trailer of Target's answer is too long"))
         except UpstreamGarbled as error:
             self._fail(error)
         except httptools.HttpParserCallbackError as error:

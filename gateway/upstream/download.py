@@ -7,6 +7,11 @@ from gateway.errors import UpstreamGarbled
 _CHUNK = 65_536
 
 
+def open_session() -> aiohttp.ClientSession:
+    """Give a client session that keeps no cookies and listens to no proxy variables."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+
 async def read_bounded(response: aiohttp.ClientResponse, most: int, ratio: int) -> bytes:
     """Give the whole body of `response`, or raise UpstreamGarbled when it is, or inflates, beyond its limits."""
     announced = response.content_length

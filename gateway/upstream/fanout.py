@@ -1,6 +1,7 @@
 """The only door to Target: bounded parallel calls, each within its deadline (gw:F2, F3, F7)."""
 
 import asyncio
+import ssl
 from collections import deque
 from types import TracebackType
 from typing import Self
@@ -29,7 +30,10 @@ class Fanout:
         """Keep the limits; nothing is connected yet."""
         self._target = target
         self._limits = Limits(most=target.max_response_kb * 1024, ratio=target.max_ratio)
+        # Reading the trusted certificates takes 40 ms: once, not for each connection.
+        self._tls = ssl.create_default_context() if _speaks_tls(target) else None
         self._idle: dict[Origin, deque[Connection]] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
         self._line: deque[asyncio.Future[None]] = deque()
         self._sending = 0
         self.under_way = 0
@@ -61,7 +65,8 @@ class Fanout:
         pending = Pending(self, call)
         if self.under_way > self._target.max_in_flight + self._target.max_waiting:
             pending.fail(UpstreamOverloaded("too many calls to Target are already waiting"))
-        elif self._sending < self._target.max_in_flight and (kept := self._take_kept(call)) is not None:
+        elif self._has_place() and (kept := self._take_kept(call)) is not None:
+            self._sending += 1
             self._send(pending, kept)
         else:
             pending.task = asyncio.create_task(self._connect_and_send(pending))
@@ -69,11 +74,37 @@ class Fanout:
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         for kept in self._idle.values():
             for connection in kept:
                 connection.close()
         self._idle.clear()
         await asyncio.sleep(0)  # transports let go of their sockets in the next turn
+
+    def _has_place(self) -> bool:
+        return not self._line and self._sending < self._target.max_in_flight
+
+    async def _take_place(self) -> None:
+        if self._has_place():
+            self._sending += 1
+            return
+        self._line.append(turn := asyncio.get_running_loop().create_future())
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # the place had been handed over already
+                self._give_place()
+            raise
+
+    def _give_place(self) -> None:
+        """Hand a place to the next in line, so that no newcomer takes it, or put it back."""
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._sending -= 1
 
     def _take_kept(self, call: Call) -> Connection | None:
         kept = self._idle.get(origin_of(call))
@@ -86,24 +117,19 @@ class Fanout:
         return None
 
     def _send(self, pending: "Pending", connection: Connection) -> None:
-        self._sending += 1
         self.calls += 1
         pending.connection = connection
         connection.send(write_request(pending.call), pending.future)
 
     async def _connect_and_send(self, pending: "Pending") -> None:
         try:
-            while self._sending >= self._target.max_in_flight:
-                self._line.append(turn := asyncio.get_running_loop().create_future())
-                await turn
-            connection = self._take_kept(pending.call)
-            if connection is None:
-                self._sending += 1  # a connection being made takes its place already
-                try:
-                    connection = await self._connect(origin_of(pending.call))
-                finally:
-                    self._sending -= 1
-            self._send(pending, connection)
+            await self._take_place()
+            try:
+                self._send(pending, self._take_kept(pending.call) or await self._connect(origin_of(pending.call)))
+            except BaseException:
+                if pending.connection is None:
+                    self._give_place()
+                raise
         except UpstreamError as error:
             pending.fail(error)
         except (OSError, ValueError) as error:
@@ -111,7 +137,10 @@ class Fanout:
 
     async def _connect(self, origin: Origin) -> Connection:
         _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(self._limits), origin.host, origin.port, ssl=True if origin.scheme == "https" else None
+            lambda: Connection(self._limits),
+            origin.host,
+            origin.port,
+            ssl=self._tls if origin.scheme == "https" else None,
         )
         return connection
 
@@ -119,18 +148,28 @@ class Fanout:
         """Take back the place and, where nothing odd happened, the connection of a call that has ended."""
         self.under_way -= 1
         connection = pending.connection
-        if connection is not None:
-            self._sending -= 1
-            if connection.is_usable and pending.is_answered:
-                connection.idle_since = asyncio.get_running_loop().time()
-                self._idle.setdefault(origin_of(pending.call), deque()).append(connection)
-            else:
-                connection.close()
-        while self._line and self._sending < self._target.max_in_flight:
-            turn = self._line.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                break
+        if connection is None:
+            return
+        if connection.is_usable and pending.is_answered:
+            loop = asyncio.get_running_loop()
+            connection.idle_since = loop.time()
+            self._idle.setdefault(origin_of(pending.call), deque()).append(connection)
+            if self._sweeper is None:
+                self._sweeper = loop.call_later(self._target.keepalive_s, self._sweep)
+        else:
+            connection.close()
+        self._give_place()
+
+    def _sweep(self) -> None:
+        """Close connections that have been idle for too long, and forget origins that have none."""
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - self._target.keepalive_s
+        for origin, kept in list(self._idle.items()):
+            while kept and (kept[0].idle_since <= oldest or not kept[0].is_usable):
+                kept.popleft().close()
+            if not kept:
+                del self._idle[origin]
+        self._sweeper = loop.call_later(self._target.keepalive_s, self._sweep) if self._idle else None
 
 
 class Pending:
@@ -184,6 +223,10 @@ class Pending:
 
     def _expire(self) -> None:
         self.fail(UpstreamTimeout("Target did not answer in time"))
+
+
+def _speaks_tls(target: Target) -> bool:
+    return target.url.startswith("https:") or target.edge_url.startswith("https:")
 
 
 def origin_of(call: Call) -> Origin:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -22,7 +23,7 @@ _LIFE_S = 3600.0
 class GeoLookup:
     """Looks addresses up; a failed look-up gives an empty place, is counted, and is asked again next time."""
 
-    def __init__(self, settings: Artifact) -> None:
+    def __init__(self, settings: Artifact, report: Callable[[str, str], None]) -> None:
         """Open a client session of its own, so that slow look-ups never take connections from decisions."""
         self._settings = settings
         self._session = aiohttp.ClientSession(
@@ -31,6 +32,9 @@ class GeoLookup:
             connector=aiohttp.TCPConnector(limit=16),
         )
         self._known: OrderedDict[str, tuple[float, dict[str, Any]]] = OrderedDict()
+        self._asking: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._report = report
+        self._is_failing = False
         self.failed = 0
 
     async def look_up(self, address: str) -> dict[str, Any]:
@@ -39,12 +43,24 @@ class GeoLookup:
         known = self._known.get(address)
         if known is not None and known[0] > now:
             return known[1]
+        asking = self._asking.get(address)
+        if asking is None:
+            asking = self._asking[address] = asyncio.ensure_future(self._learn(address, now))
+            asking.add_done_callback(lambda _: self._asking.pop(address, None))
+        return await asyncio.shield(asking)  # one caller's deadline does not end the look-up for the others
+
+    async def _learn(self, address: str, now: float) -> dict[str, Any]:
         try:
             found = await self._ask(address)
-        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, ValueError, UpstreamGarbled):
+        except (aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, ValueError, UpstreamGarbled) as error:
             self.failed += 1
+            if not self._is_failing:  # one event a fact: it goes on failing until a look-up succeeds
+                self._report("geo.failed", f"{type(error).__name__}: places are not known for now")
+            self._is_failing = True
             return {}
+        self._is_failing = False
         self._known[address] = (now + _LIFE_S, found)
+        self._known.move_to_end(address)
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return found
@@ -62,4 +78,6 @@ class GeoLookup:
 
     async def close(self) -> None:
         """Close every connection."""
+        for asking in list(self._asking.values()):
+            asking.cancel()
         await self._session.close()

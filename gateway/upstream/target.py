@@ -19,6 +19,7 @@ from gateway.delivery.nesting import is_deeper
 from gateway.errors import UpstreamGarbled, UpstreamRefused
 
 DEEPEST = 200
+MOST_BRACKETS = 100_000
 PRODUCT = "DecisioningGateway"
 PATH = "/rest/v1/delivery"
 _CLUSTER = re.compile(r"[0-9]{1,3}", re.ASCII)
@@ -70,6 +71,8 @@ def read_reply(status: int, raw: bytes) -> JsonObject:
     """
     if status == 204:
         return {}
+    if raw.count(b"[") + raw.count(b"{") > MOST_BRACKETS:
+        raise UpstreamGarbled(f"Target's answer has more than {MOST_BRACKETS} objects and lists")
     if is_deeper(raw, DEEPEST):
         raise UpstreamGarbled(f"Target's answer is nested deeper than {DEEPEST} levels")
     try:

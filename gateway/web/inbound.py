@@ -17,9 +17,10 @@ from gateway.delivery.cookies import EDGE_COOKIE, MBOX_COOKIE, find_cookie, read
 from gateway.delivery.geo import is_address
 from gateway.delivery.model import DeliveryRequest, JsonObject
 from gateway.delivery.session import LONGEST_ID
-from gateway.delivery.validation import CHANNELS, Leniency, check_request
+from gateway.delivery.validation import CHANNELS, Leniency, check_request, count_items
 from gateway.errors import RequestError
 from gateway.services import Services
+from gateway.telemetry import get_log
 from gateway.tenants import Tenant
 from gateway.web.wire import decode_object, read_body, read_query
 
@@ -84,7 +85,11 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     cookies = headers.get("Cookie", "")
     repaired = _copy_browser(body, request, settings) if origin or settings.visitor_address != "off" else False
     repaired = repaired or not has_channel(body) or settings.invalid_items == "drop"
+    before = count_items(body) if settings.invalid_items == "drop" else 0
     checked = check_request(body, Leniency(settings.invalid_items, settings.unknown_channel))
+    if before and (dropped := before - count_items(body)):
+        services.metrics.count_event("delivery.item_dropped")
+        get_log().warning("delivery.item_dropped", client=tenant.code, count=dropped)
     cookie = read_mbox_cookie(find_cookie(cookies, MBOX_COOKIE), tenant.clock()) if cookies else None
     version = query.get("version")
     deadline = arrived + read_budget_ms(headers, settings) / 1000
@@ -132,8 +137,10 @@ def find_tenant(query: Mapping[str, str], tenants: Mapping[str, Tenant]) -> Tena
         for tenant in tenants.values()
         if (not code or tenant.code == code) and (not organization or _is_organization(tenant, organization))
     ]
-    if len(fitting) == 1 or (fitting and (code or organization)):
+    if len(fitting) == 1:
         return fitting[0]
+    if fitting and organization:
+        raise RequestError("Invalid request: several clients have this imsOrgId, add client", path="client")
     if not code and not organization:
         raise RequestError("Invalid request: the query needs client or imsOrgId", path="client")
     name = "client" if code and code not in tenants else "imsOrgId"
@@ -211,7 +218,7 @@ def find_visitor_address(request: web.BaseRequest, settings: Web) -> str:
     if settings.visitor_address == "peer":
         address = request.remote or ""
     elif settings.visitor_address == "forwarded":
-        hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
+        hops = [hop.strip() for hop in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
         if len(hops) >= settings.forwarded_hops:
             address = hops[-settings.forwarded_hops]
     return address if is_address(address) and len(address) <= 64 else ""

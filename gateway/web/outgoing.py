@@ -4,47 +4,59 @@ import asyncio
 
 from gateway import __version__
 from gateway.delivery.answer import make_remote_body
-from gateway.delivery.plan import Plan
-from gateway.delivery.session import Visitor
-from gateway.services import Services
+from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
+from gateway.ids import new_id
 from gateway.upstream.fanout import Pending
 from gateway.upstream.target import Call, make_headers, make_url
-from gateway.web.inbound import Inbound
+from gateway.web.walk import Walk
 from gateway.web.wire import encode
 
 
-def start_remote(
-    services: Services, inbound: Inbound, plan: Plan, visitor: Visitor, request_id: str, lost: list[str]
-) -> Pending | None:
-    """Send what only Target can answer; None, and a word in `lost`, when there is no time or no room for it."""
-    target = services.settings.upstream.target
-    deadline = inbound.inner_deadline
-    if deadline - asyncio.get_running_loop().time() < target.minimum_budget_ms / 1000:
-        lost.append("budget")
+def start_remote(walk: Walk) -> Pending | None:
+    """Send what only Target can answer; None, and a word in `lost`, when there is no time or no room for it.
+
+    Raises UpstreamTimeout or UpstreamOverloaded where notifications are all there is to send: their sender must know.
+    """
+    services, inbound = walk.services, walk.inbound
+    target, client = services.settings.upstream.target, inbound.tenant.client
+    if inbound.inner_deadline - asyncio.get_running_loop().time() < target.minimum_budget_ms / 1000:
+        _refuse_lone_notifications(walk, UpstreamTimeout("there was no time left to pass the notifications on"))
+        walk.lost.append("budget")
         return None
     if services.under_way > services.settings.web.max_waiting:
-        lost.append("overload")
+        _refuse_lone_notifications(walk, UpstreamOverloaded("the gateway is too busy to pass the notifications on"))
+        walk.lost.append("overload")
         return None
-    client = inbound.tenant.client
-    query = {"imsOrgId": client.organization_id, "sessionId": visitor.session_id}
+    query = {"imsOrgId": client.organization_id, "sessionId": inbound.session_id}
     if inbound.version:
         query["version"] = inbound.version
     call = Call(
-        url=make_url(target, inbound.tenant.code, visitor.cluster, query),
-        body=make_body(inbound, plan, visitor, request_id),
-        headers=make_headers(request_id, __version__),
-        deadline=deadline,
+        url=make_url(target, inbound.tenant.code, walk.visitor.cluster, query),
+        body=make_body(walk),
+        headers=make_headers(walk.request_id, __version__),
+        deadline=inbound.inner_deadline,
     )
     return services.fanout.start(call)
 
 
-def make_body(inbound: Inbound, plan: Plan, visitor: Visitor, request_id: str) -> bytes:
-    """Give the body for Target: the caller's own bytes when nothing had to be changed in them."""
+def _refuse_lone_notifications(walk: Walk, error: UpstreamError) -> None:
+    if not walk.plan.local and not walk.plan.remote and walk.inbound.request.notifications:
+        raise error
+
+
+def make_body(walk: Walk) -> bytes:
+    """Give the body for Target: the caller's own bytes when nothing had to be changed in them.
+
+    One impression id goes with both parts of a mixed request (get-offers §15 point 1).
+    """
+    inbound, plan = walk.inbound, walk.plan
+    if plan.local and plan.remote and inbound.body.get("impressionId") is None:
+        inbound.body["impressionId"] = new_id()
     sent = make_remote_body(inbound.body, plan.remote, plan.local)
-    if visitor.id:
-        sent["id"] = visitor.id
+    if walk.visitor.id:
+        sent["id"] = walk.visitor.id
     if sent.get("requestId") is None:
-        sent["requestId"] = request_id
+        sent["requestId"] = walk.request_id
     if sent.get("property") is None and inbound.tenant.client.property_token:
         sent["property"] = {"token": inbound.tenant.client.property_token}
     return inbound.raw if inbound.raw is not None and sent == inbound.body else encode(sent)

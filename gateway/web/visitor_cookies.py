@@ -1,12 +1,10 @@
 """The cookies of an answer to a browser (gw:S8): written by hand, for `http.cookies` costs as much as a decision."""
 
 from gateway.config import Web
-from gateway.delivery.cookies import EDGE_COOKIE, Cookie, cluster_of, write_mbox_cookie
+from gateway.delivery.cookies import EDGE_COOKIE, EDGE_LIFE_S, Cookie, cluster_of, write_mbox_cookie
 from gateway.delivery.model import JsonObject
 from gateway.services import Services
 from gateway.web.inbound import Inbound
-
-_EDGE_LIFE_S = 1860
 
 
 def make_cookie_headers(services: Services, inbound: Inbound, answer: JsonObject) -> list[tuple[str, str]]:
@@ -16,7 +14,7 @@ def make_cookie_headers(services: Services, inbound: Inbound, answer: JsonObject
     now_ms = int(inbound.tenant.clock() * 1000)
     cookies = [write_mbox_cookie(inbound.session_id, tnt_id, now_ms)]
     if not web.keep_clients and (cluster := cluster_of(tnt_id)):
-        cookies.append(Cookie(EDGE_COOKIE, cluster, _EDGE_LIFE_S))
+        cookies.append(Cookie(EDGE_COOKIE, cluster, EDGE_LIFE_S))
     return [("Set-Cookie", format_cookie(cookie, web)) for cookie in cookies]
 
 

@@ -13,6 +13,7 @@ from gateway.delivery.model import JsonObject
 from gateway.delivery.nesting import is_deeper
 from gateway.errors import BodyTooLarge, BodyTooSlow, InvalidBody, RequestError
 
+MOST_MEMBERS = 15_000  # more than 50 mboxes with 150 parameters each, and looked through in a few milliseconds
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -60,6 +61,8 @@ def decode_object(raw: bytes, max_depth: int) -> JsonObject:
     """
     if is_deeper(raw, max_depth):
         raise InvalidBody(f"Invalid request: the body is nested deeper than {max_depth} levels")
+    if raw.count(b":") > MOST_MEMBERS:
+        raise InvalidBody(f"Invalid request: the body has more than {MOST_MEMBERS} members")
     try:
         body = _decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -88,7 +88,7 @@ async def decide(suite: dict[str, Any], case: dict[str, Any]) -> tuple[LocalAnsw
             organization_id=conf["organizationId"], artifact_location=f"{origin}/artifact.json", poll_s=0, traces=True
         )
         feed = ArtifactFeed(conf["client"], client, settings, session, lambda *_: None)
-        geo = GeoLookup(settings)
+        geo = GeoLookup(settings, lambda *_: None)
         tenant = Tenant(conf["client"], client, feed, geo, new_id, *([lambda: now] if now is not None else []))
         try:
             assert await feed.refresh()

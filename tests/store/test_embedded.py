@@ -2,12 +2,16 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 from gateway.errors import StoreError
 from gateway.store.embedded import EmbeddedServer, find_server
@@ -182,3 +186,19 @@ def test_a_start_outside_the_main_thread_is_refused(tmp_path):
 def test_a_signal_from_the_terminal_does_not_reach_the_server(tmp_path):
     with EmbeddedServer(tmp_path) as server:
         assert os.getpgid(server.pid) != os.getpgid(0)
+
+
+def test_a_server_that_ended_by_itself_is_started_again_with_its_data(tmp_path: Path) -> None:
+    with EmbeddedServer(tmp_path) as server:
+        assert not server.revive()
+        client = redis.Redis(unix_socket_path=str(tmp_path / "redis.sock"))
+        client.set("a", "b")
+        client.close()
+        pid = server.pid
+        os.kill(pid, signal.SIGTERM)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert server.revive()
+        assert server.pid != pid
+        client = redis.Redis(unix_socket_path=str(tmp_path / "redis.sock"), retry=Retry(ConstantBackoff(0.05), 100))
+        assert client.get("a") == b"b"
+        client.close()

@@ -303,3 +303,42 @@ async def test_certificates_are_checked_and_trusted_ones_are_talked_to(monkeypat
             async with Fanout(Target()) as fanout:
                 assert [await fanout.ask(make_call(url)) for _ in range(2)] == [{"a": 1}] * 2
     assert server.connections == 1
+
+
+async def test_who_waits_in_line_is_served_before_a_newcomer() -> None:
+    """gw:F3, F7: a place that becomes free is handed over; nobody waits until their deadline behind later calls."""
+    async with upstream(pack(OK, b"{}"), keep_open=True, max_in_flight=1) as (fanout, server, url):
+        server.hold = asyncio.Event()
+        first, second = fanout.start(make_call(url)), fanout.start(Call(url, b"second", {}, make_call(url).deadline))
+        while not server.kept:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0)
+        server.hold.set()
+        assert await first.reply() == {}
+        third = fanout.start(Call(url, b"third", {}, make_call(url).deadline))
+        assert [await third.reply(), await second.reply()] == [{}, {}]
+        assert [kept.rpartition(b"\r\n\r\n")[2] for kept in server.kept] == [b"{}", b"second", b"third"]
+
+
+async def test_a_failed_dial_gives_its_place_to_the_next_in_line() -> None:
+    async with Fanout(Target(max_in_flight=1)) as fanout:
+        calls = [fanout.start(make_call(URL("http://127.0.0.1:9/rest/v1/delivery"))) for _ in range(3)]
+        for call in calls:
+            with pytest.raises(UpstreamError, match="cannot be reached"):
+                await call.reply()
+        assert fanout.under_way == 0
+
+
+async def test_connections_that_idle_too_long_are_closed() -> None:
+    async with upstream(pack(OK, b"{}"), keep_open=True, keepalive_s=5) as (fanout, server, url):
+        await fanout.ask(make_call(url))
+        for kept in fanout._idle.values():
+            kept[0].idle_since -= 5
+        fanout._sweep()
+        await fanout.ask(make_call(url))
+        assert server.connections == 2
+
+
+async def test_an_endless_trailer_is_garbled() -> None:
+    reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + b"X-Y: z\r\n" * 40_000
+    async with upstream(reply, keep_open=True, max_response_kb=64) as (fanout, _server, url):
+        assert await outcome_of(fanout, url) is UpstreamGarbled

@@ -19,7 +19,7 @@ ZURICH = "203.0.113.7"
 
 @asynccontextmanager
 async def open_lookup(url: str, timeout_ms: int = 5000) -> AsyncIterator[GeoLookup]:
-    lookup = GeoLookup(Artifact(geo_url=url, geo_timeout_ms=timeout_ms))
+    lookup = GeoLookup(Artifact(geo_url=url, geo_timeout_ms=timeout_ms), lambda *_: None)
     try:
         yield lookup
     finally:

@@ -132,3 +132,27 @@ async def test_a_gateway_that_goes_down_sends_its_notifications_or_keeps_them(cl
         assert not gateway.stand_in.notifications
         kept = await store.call("XLEN", "{outbox}:notifications")
         assert kept == 1
+
+
+async def test_bodies_that_trickle_in_do_not_switch_target_off_for_others(bundled_url: str) -> None:
+    """gw:F7: only requests that are being answered count against web.max-waiting."""
+    async with run_stage(bundled_url, {"GATEWAY_WEB__MAX_WAITING": "2"}) as stage:
+        host, port = stage.running.public.removeprefix("http://").split(":")
+        slow = [await asyncio.open_connection(host, int(port)) for _ in range(5)]
+        head = b"POST /rest/v1/delivery?client=demo&sessionId=s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+        for _, writer in slow:
+            writer.write(head)
+            await writer.drain()
+        answer = await stage.post({"context": {}, "execute": {"mboxes": [{"index": 1, "name": "recommendations"}]}})
+        assert (answer.body["status"], answer.headers.get("x-gateway-degraded")) == (200, None)
+        for _, writer in slow:
+            writer.close()
+
+
+async def test_of_several_forwarded_lines_the_last_hop_counts(bundled_url: str) -> None:
+    """RFC 9110 §5.3: lines of one header are one list; a balancer may append its own line."""
+    async with run_stage(bundled_url, {"GATEWAY_WEB__VISITOR_ADDRESS": "forwarded"}) as stage:
+        headers = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.9")]
+        body = {"context": {}, "execute": {"mboxes": [{"index": 1, "name": "recommendations"}]}}
+        await stage.post(body, headers)
+        assert stage.stand_in.requests[0].body["context"]["geo"]["ipAddress"] == "203.0.113.9"

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
-from gateway.delivery.nesting import find_depth
 from tests.stage import Stage, run_stage
 from tests.web.bodies import ABSENT, Case, list_refused, list_taken, pad, put, whole_body
 
@@ -76,8 +75,7 @@ async def test_a_body_of_exactly_the_limit_is_accepted(edge: Stage) -> None:
 async def test_the_depth_of_an_unfinished_string_is_found_in_linear_time(unit: str) -> None:
     """Design P7 (1 ms to refuse), P15: 250 KB of unfinished strings are looked at once, not once per quote."""
     raw = b'{"a":' + b"[" * 65 + b'"' + unit.encode() * (250_000 // len(unit))
-    assert await finish_in_two_seconds_of_work("gateway.delivery.nesting", "find_depth", raw)
-    assert find_depth(raw) >= 66
+    assert await finish_in_two_seconds_of_work("gateway.delivery.nesting", "is_deeper", raw, 64)
 
 
 async def test_a_duplicate_among_many_names_is_found_in_linear_time() -> None:

@@ -315,7 +315,7 @@ async def test_who_waits_in_line_is_served_before_a_newcomer() -> None:
         server.hold.set()
         assert await first.reply() == {}
         third = fanout.start(Call(url, b"third", {}, make_call(url).deadline))
-        assert [await third.reply(), await second.reply()] == [{}, {}]
+        assert await asyncio.gather(third.reply(), second.reply()) == [{}, {}]
         assert [kept.rpartition(b"\r\n\r\n")[2] for kept in server.kept] == [b"{}", b"second", b"third"]
 
 

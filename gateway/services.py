@@ -129,7 +129,8 @@ async def _open_tenants(settings: Settings, metrics: Metrics, stack: AsyncExitSt
         feed = ArtifactFeed(code, client, settings.artifact, session, _reporter(code, metrics))
         tenants[code] = Tenant(code, client, feed, geo, new_id)
         if client.method != "server-side":
-            await feed.refresh()
+            stack.push_async_callback(feed.close)
+            await feed.start()
             task = asyncio.create_task(feed.run(), name=f"artifact.poll.{code}")
             stack.push_async_callback(_end, task)
     return tenants

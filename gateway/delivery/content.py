@@ -12,6 +12,7 @@ from typing import Any
 from gateway.delivery.javascript import text as to_text
 from gateway.delivery.model import JsonObject
 
+LONGEST_FILLED = 1_000_000
 _MACRO = re.compile(r"\$\{([A-Za-z0-9_.]*)\}")
 Sources = Sequence[Mapping[str, Any]]
 
@@ -33,11 +34,17 @@ def _fill_in_action(action: Any, sources: Sources, *, escape: bool) -> Any:
 
 
 def _replace(text: str, sources: Sources, *, escape: bool) -> str:
+    room = LONGEST_FILLED
+
     def value_of(match: re.Match[str]) -> str:
+        nonlocal room
         key = read_key(match[1])
         for source in sources:
             if key in source:
                 value = to_text(source[key])
+                room -= len(value)
+                if room < 0:  # a long parameter, wanted often: what is left stays as it is written
+                    return match[0]
                 return html.escape(value) if escape else value
         return match[0]
 

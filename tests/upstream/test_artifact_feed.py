@@ -20,6 +20,7 @@ from gateway.demo.target import StandIn, Trouble
 from gateway.errors import ConfigError
 from gateway.upstream import artifact_feed
 from gateway.upstream.artifact_feed import ArtifactFeed, find_location
+from tests.store.servers import wait_until
 
 ORGANIZATION = "DEMO@AdobeOrg"
 ADOBE = Artifact()
@@ -53,7 +54,9 @@ class Feed:
     def __init__(self, session: aiohttp.ClientSession, location: str, settings: Artifact, **client: Any) -> None:
         self.events: list[tuple[str, str]] = []
         made = Client(**({"organization_id": ORGANIZATION, "artifact_location": location, "poll_s": 0} | client))
-        self.feed = ArtifactFeed("demo", made, settings, session, lambda event, detail: self.events.append((event, detail)))
+        self.feed = ArtifactFeed(
+            "demo", made, settings, session, lambda event, detail: self.events.append((event, detail))
+        )
 
     async def look(self) -> list[str]:
         """Look once; give the names of what was reported."""
@@ -97,22 +100,40 @@ def test_the_location_is_made_of_client_environment_property_and_format(members:
     assert find_location("demo", Client(organization_id=ORGANIZATION, **members), ADOBE) == expected
 
 
-@pytest.mark.parametrize("url", ["https://a.example/{custmer}/rules.json", "https://a.example/{}/rules.json", "https://a.example/{client"])
+@pytest.mark.parametrize(
+    "url", ["https://a.example/{custmer}/rules.json", "https://a.example/{}/rules.json", "https://a.example/{client"]
+)
 def test_an_address_with_an_unknown_part_is_a_mistake_in_the_configuration(url: str) -> None:
     with pytest.raises(ConfigError, match=r"artifact\.url"):
         find_location("demo", Client(organization_id=ORGANIZATION), Artifact(url=url))
 
 
-POLLS = [("https://a.example/rules.json", 1, 300), ("http://a.example/rules.json", 299, 300), ("https://a.example/r", 301, 301), ("https://a.example/r", 0, 0), ("rules.json", 1, 1), ("rules.json", 0, 0)]
+POLLS = [
+    ("https://a.example/rules.json", 1, 300),
+    ("http://a.example/rules.json", 299, 300),
+    ("https://a.example/r", 301, 301),
+    ("https://a.example/r", 0, 0),
+    ("rules.json", 1, 1),
+    ("rules.json", 0, 0),
+]
 
 
 @pytest.mark.parametrize(("location", "configured", "expected"), POLLS, ids=str)
-async def test_adobes_servers_are_polled_at_most_every_300_seconds_and_never_with_0(location: str, configured: int, expected: int) -> None:
+async def test_adobes_servers_are_polled_at_most_every_300_seconds_and_never_with_0(
+    location: str, configured: int, expected: int
+) -> None:
     """on-device §2."""
     async with open_feed(location, poll_s=configured) as it:
         assert it.feed.poll_s == expected
-        if not expected:
+
+
+async def test_with_a_poll_of_0_nobody_looks_again(site: tuple[Site, str]) -> None:
+    """on-device §2."""
+    async with open_feed(site[1], poll_s=0) as it:
+        await it.look()
+        async with asyncio.timeout(10):
             await it.feed.run()  # ends at once
+        assert len(site[0].asked) == 1
 
 
 async def test_a_new_artifact_is_swapped_in_and_described(site: tuple[Site, str]) -> None:
@@ -159,7 +180,13 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "version 2": ({"body": make_file("2.0.0")}, "version 2.0.0 is not supported"),
     "no rules": ({"body": b'{"version":"1.0.0"}'}, "no rules"),
     "options are a number": (
-        {"body": make_file(rules={"mboxes": {"a": [{"ruleKey": "1", "condition": True, "meta": {}, "consequence": {"options": 5}}]}})},
+        {
+            "body": make_file(
+                rules={
+                    "mboxes": {"a": [{"ruleKey": "1", "condition": True, "meta": {}, "consequence": {"options": 5}}]}
+                }
+            )
+        },
         "",
     ),
     "403": ({"status": 403}, "not enabled for this client"),
@@ -175,7 +202,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("answer", "reason"), BAD.values(), ids=BAD)
-async def test_a_bad_answer_is_reported_and_the_artifact_in_use_is_kept(site: tuple[Site, str], answer: dict[str, Any], reason: str) -> None:
+async def test_a_bad_answer_is_reported_and_the_artifact_in_use_is_kept(
+    site: tuple[Site, str], answer: dict[str, Any], reason: str
+) -> None:
     """on-device §2: nothing but a good new one takes its place."""
     async with open_feed(site[1], Artifact(max_mb=1)) as it:
         site[0].answer_with(**answer)
@@ -205,7 +234,16 @@ async def test_a_304_without_anything_in_use_is_a_failure(site: tuple[Site, str]
         assert await it.look() == ["artifact.failed"]
 
 
-@pytest.mark.parametrize("trouble", [Trouble(drop=True, on="artifact"), Trouble(truncate=True, on="artifact"), Trouble(garbage=True, on="artifact"), Trouble(hang=True, on="artifact")], ids=lambda trouble: trouble.kind)
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble(drop=True, on="artifact"),
+        Trouble(truncate=True, on="artifact"),
+        Trouble(garbage=True, on="artifact"),
+        Trouble(hang=True, on="artifact"),
+    ],
+    ids=lambda trouble: trouble.kind,
+)
 async def test_a_broken_download_is_a_failure_and_the_next_one_counts(trouble: Trouble) -> None:
     stand_in = StandIn(["demo"], {ORGANIZATION: "demo"})
     port = await stand_in.start()
@@ -232,13 +270,27 @@ async def test_a_client_adobe_does_not_know_is_told_why() -> None:
     try:
         async with open_feed(f"http://127.0.0.1:{port}/artifact/other/production/v1/rules.json") as it:
             await it.look()
-            assert it.events == [("artifact.failed", "on-device decisioning is not enabled for this client (status 403)")]
+            assert it.events == [
+                ("artifact.failed", "on-device decisioning is not enabled for this client (status 403)")
+            ]
     finally:
         await stand_in.stop()
 
 
-@pytest.mark.parametrize(("file", "client", "organization"), [("rules.bin", {}, ORGANIZATION), ("rules.bin", {"artifact_format": "bin"}, ORGANIZATION), ("rules.BIN", {}, ORGANIZATION), ("rules.bin", {}, "OTHER@AdobeOrg"), ("rules.bin", {"artifact_format": "json"}, ORGANIZATION)], ids=str)
-async def test_a_scrambled_artifact_is_read_by_its_organization(file: str, client: dict[str, Any], organization: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "client", "organization"),
+    [
+        ("rules.bin", {}, ORGANIZATION),
+        ("rules.bin", {"artifact_format": "bin"}, ORGANIZATION),
+        ("rules.BIN", {}, ORGANIZATION),
+        ("rules.bin", {}, "OTHER@AdobeOrg"),
+        ("rules.bin", {"artifact_format": "json"}, ORGANIZATION),
+    ],
+    ids=str,
+)
+async def test_a_scrambled_artifact_is_read_by_its_organization(
+    file: str, client: dict[str, Any], organization: str, tmp_path: Path
+) -> None:
     """on-device §1 last paragraph and §3."""
     stand_in = StandIn(["demo"], {ORGANIZATION: "demo"})
     port = await stand_in.start()
@@ -299,27 +351,27 @@ async def test_polling_goes_on_whatever_an_artifact_is(site: tuple[Site, str], m
     monkeypatch.setattr(artifact_feed, "SHORTEST_POLL_S", 0.01)
     async with open_feed(site[1], poll_s=1) as it:
         monkeypatch.setattr(ArtifactFeed, "poll_s", 0.01)
+        await it.look()
         polling = asyncio.create_task(it.feed.run())
         try:
             for answer, _ in BAD.values():
                 if len(answer.get("body", b"")) < 100_000:
                     site[0].answer_with(**answer)
                     site[0].seen.clear()
-                    await asyncio.wait([polling, waiter := asyncio.create_task(site[0].seen.wait())], return_when="FIRST_COMPLETED")
+                    await asyncio.wait(
+                        [polling, waiter := asyncio.create_task(site[0].seen.wait())], return_when="FIRST_COMPLETED"
+                    )
                     waiter.cancel()
                     assert not polling.done(), polling.exception()
             site[0].answer_with(make_file("1.2.3"))
-            async with asyncio.timeout(10):
-                while it.version != "1.2.3":
-                    site[0].seen.clear()
-                    await site[0].seen.wait()
+            await wait_until(lambda: it.version == "1.2.3")
         finally:
             polling.cancel()
             await asyncio.wait([polling])
 
 
 async def test_a_first_load_that_failed_is_tried_again_before_the_next_poll(site: tuple[Site, str]) -> None:
-    """on-device §2: immediate retries, GATEWAY with back-off: a hiccup at start must not cost 300 s of local decisions."""
+    """on-device §2: immediate retries, with back-off here: a hiccup at start must not cost 300 s."""
     async with open_feed(site[1], poll_s=300) as it:
         site[0].answer_with(status=503)
         await it.look()
@@ -327,9 +379,7 @@ async def test_a_first_load_that_failed_is_tried_again_before_the_next_poll(site
         polling = asyncio.create_task(it.feed.run())
         try:
             async with asyncio.timeout(3):
-                while it.feed.artifact is None:
-                    site[0].seen.clear()
-                    await site[0].seen.wait()
+                await wait_until(lambda: it.feed.artifact is not None)
         except TimeoutError:
             pytest.fail("no second attempt within 3 s")
         finally:

@@ -66,6 +66,7 @@ class Client(_Table, frozen=True, kw_only=True, rename="kebab"):
     poll_s: Annotated[int, Meta(ge=0, le=86_400)] = 300
     geo: bool = True
     traces: bool = False
+    telemetry: bool = False
     escape_macros: bool = False
 
 

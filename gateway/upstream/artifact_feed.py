@@ -58,6 +58,7 @@ class ArtifactFeed:
         self.retrieved = 0
         self.last_retrieved = ""
         self.swapped_s = 0.0
+        self.on_look: Callable[[float, float | None], None] | None = None  # (seconds in all, seconds of it parsing)
         self._client = client
         self._settings = settings
         self._session = session
@@ -125,9 +126,7 @@ class ArtifactFeed:
         async with self._looking:
             self._missed = False
             with self._reporting():
-                fetched = await self._fetch(timeout_ms or self._settings.timeout_ms)
-                if fetched is not None:
-                    await self._take(fetched)
+                await self._look(timeout_ms or self._settings.timeout_ms)
         return self.artifact is not None
 
     async def close(self) -> None:
@@ -144,6 +143,16 @@ class ArtifactFeed:
         except ArtifactError as error:
             self._missed = isinstance(error, ArtifactMissing)
             self._report("artifact.failed", str(error))
+
+    async def _look(self, timeout_ms: int) -> None:
+        begun = time.perf_counter()
+        fetched = await self._fetch(timeout_ms)
+        if fetched is not None:
+            fetched_s = time.perf_counter()
+            await self._take(fetched)
+        if self.on_look is not None and self._is_remote:
+            now = time.perf_counter()
+            self.on_look(now - begun, now - fetched_s if fetched is not None else None)
 
     async def _take(self, fetched: Fetched) -> None:
         """Swap in what differs from what is in use, and keep it for the next start."""

@@ -6,6 +6,7 @@ is missing (gw:F5, F9).
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missing, join, place_of, read_remote
@@ -77,7 +78,15 @@ async def _walk(services: Services, inbound: Inbound, request_id: str) -> Answer
     }
     if remote.prefetch_metrics and "prefetch" in answer:
         answer["prefetch"]["metrics"] = remote.prefetch_metrics
+    _note_telemetry(inbound, answer, remote)
     return _respond(services, inbound, answer, Outcome(plan, lost, request_id))
+
+
+def _note_telemetry(inbound: Inbound, answer: JsonObject, remote: Remote) -> None:
+    if inbound.tenant.client.telemetry:
+        method = "on-device" if remote is NOTHING else "server-side"
+        seconds = time.perf_counter() - inbound.started
+        inbound.tenant.note_answer(answer["requestId"], {**answer, **remote.members}, method, seconds)
 
 
 async def _decide(

@@ -6,6 +6,7 @@ from gateway import __version__
 from gateway.delivery.answer import make_remote_body
 from gateway.delivery.plan import Plan
 from gateway.delivery.session import Visitor
+from gateway.delivery.telemetry import attach_entries
 from gateway.services import Services
 from gateway.upstream.fanout import Pending
 from gateway.upstream.target import Call, make_headers, make_url
@@ -47,4 +48,6 @@ def make_body(inbound: Inbound, plan: Plan, visitor: Visitor, request_id: str) -
         sent["requestId"] = request_id
     if sent.get("property") is None and inbound.tenant.client.property_token:
         sent["property"] = {"token": inbound.tenant.client.property_token}
+    if len(inbound.tenant.telemetry):
+        sent = attach_entries(sent, inbound.tenant.telemetry.take())
     return inbound.raw if inbound.raw is not None and sent == inbound.body else encode(sent)

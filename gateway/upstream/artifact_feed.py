@@ -69,8 +69,8 @@ class ArtifactFeed:
         self._missed = False
         self._looking = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
-        most = self._most_bytes
-        self._cache = ArtifactCache(settings.cache_dir, code, self.location, most) if settings.cache_dir else None
+        self._code = code
+        self._cache: ArtifactCache | None = None
 
     def __repr__(self) -> str:
         """Say what is loaded."""
@@ -93,7 +93,8 @@ class ArtifactFeed:
 
     async def start(self) -> None:
         """Take the last good artifact from disk, then look for a newer one: for a second at most where there is one."""
-        if self._cache is not None:
+        if self._settings.cache_dir:
+            self._cache = ArtifactCache(self._settings.cache_dir, self._code, self.location, self._most_bytes)
             with self._reporting():
                 if kept := await asyncio.to_thread(self._cache.read):
                     await self._swap(kept)

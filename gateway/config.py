@@ -167,6 +167,8 @@ def check_settings(table: dict[str, Any], source: str) -> Settings:
         raise ConfigError(f"{source}: {error}".replace("`$.", "`")) from error
     if not settings.client:
         raise ConfigError(f"{source}: no client is configured; add a table [client.<your Target client code>]")
+    for address in (settings.web.listen, settings.web.admin_listen):
+        split_address(address)
     for code in settings.client:
         if not CLIENT_CODE.fullmatch(code):
             raise ConfigError(f"{source}: `{code}` is not a Target client code (letters, digits, - and _)")
@@ -181,18 +183,32 @@ def overlay_environment(table: dict[str, Any], environ: Mapping[str, str]) -> di
             *tables, key = name.removeprefix(_PREFIX).lower().replace("_", "-").split("--")
             place = result
             for part in tables:
-                inner = place.get(part, {})
+                known = _find_spelling(place, part)
+                inner = place.get(known, {})
                 if not isinstance(inner, dict):
                     raise ConfigError(f"environment variable {name}: {part} is a value, not a table")
-                place[part] = place = dict(inner)
-            place[key] = _read_value(name, text)
+                place[known] = place = dict(inner)
+            place[_find_spelling(place, key)] = _read_value(text)
     return result
 
 
-def _read_value(name: str, text: str) -> Any:
+def _find_spelling(place: Mapping[str, Any], part: str) -> str:
+    """Give the key of the file that `part` of a variable means: variables know neither case nor hyphens."""
+    return next((name for name in place if name.lower().replace("_", "-") == part), part)
+
+
+def _read_value(text: str) -> Any:
     if not text.startswith(("[", "{")):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"environment variable {name} is not a TOML value: {error}") from error
+    except tomllib.TOMLDecodeError:
+        return text  # an IPv6 address, for one; where a list is wanted the check says so
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Give host and port of `host:port`; raises ConfigError when it is neither."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ConfigError(f"`{text}` is not host:port, for example 127.0.0.1:8080 (port 0 takes any free one)")
+    return host.strip("[]"), int(port)

@@ -51,17 +51,18 @@ class BodyTooSlow(RequestError):
 
 
 class RuleSyntaxError(RequestError):
-    """A rule does not parse or does not type-check; line and column are counted from 1."""
+    """A rule does not parse or does not type-check; line and column count from 1, position from 0, in code points."""
 
     status = 422
     code = "pql-syntax"
 
-    def __init__(self, message: str, *, line: int, column: int, excerpt: str = "") -> None:
+    def __init__(self, message: str, *, line: int, column: int, excerpt: str = "", position: int = 0) -> None:
         """Keep the position and the source line with a caret under the place."""
         super().__init__(message)
         self.line = line
         self.column = column
         self.excerpt = excerpt
+        self.position = position
 
 
 class RuleTypeError(RuleSyntaxError):

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from msgspec import Struct
 
-from gateway.config import Settings
+from gateway.config import Settings, split_address
 from gateway.errors import ConfigError
 from gateway.services import Services, open_services
 from gateway.telemetry import get_log
@@ -28,14 +28,6 @@ class Running(Struct, frozen=True):
     services: Services
     public: str
     admin: str
-
-
-def split_address(text: str) -> tuple[str, int]:
-    """Give host and port of `host:port`; raises ConfigError when it is neither."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise ConfigError(f"`{text}` is not host:port, for example 127.0.0.1:8080 (port 0 takes any free one)")
-    return host.strip("[]"), int(port)
 
 
 @asynccontextmanager
@@ -65,17 +57,17 @@ async def _listen(runner: web.BaseRunner, address: str) -> str:
         await site.start()
     except OSError as error:
         raise ConfigError(f"cannot listen on {address}: {error.strerror}; is another gateway running?") from error
-    bound = runner.addresses[0]
-    return f"http://{bound[0]}:{bound[1]}"
+    bound, number = runner.addresses[0][:2]
+    return f"http://[{bound}]:{number}" if ":" in bound else f"http://{bound}:{number}"
 
 
 async def serve(settings: Settings, started: Callable[[Running], None] | None = None) -> None:
     """Run until SIGTERM or SIGINT, then drain; SIGHUP looks at every artifact at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
     async with run_gateway(settings) as running:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
         refreshing: set[asyncio.Task[bool]] = set()
 
         def refresh() -> None:

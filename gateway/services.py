@@ -107,7 +107,10 @@ def _find_redis(settings: Settings, environ: Mapping[str, str], stack: AsyncExit
         return url, secret
     data_dir = Path(redis.data_dir)
     server = EmbeddedServer(data_dir, redis.server)
-    url = server.start()
+    try:
+        url = server.start()
+    except OSError as error:
+        raise ConfigError(f"cannot keep data in redis.data-dir = {redis.data_dir}: {error.strerror}") from error
     stack.callback(server.stop)
     get_log().info("store.started", kind="private server", data_dir=str(data_dir))
     return url, secret or _keep_secret(data_dir / "key-secret")
@@ -131,11 +134,12 @@ async def _open_tenants(settings: Settings, metrics: Metrics, stack: AsyncExitSt
     for code, client in settings.client.items():
         feed = ArtifactFeed(code, client, settings.artifact, session, _reporter(code, metrics))
         tenants[code] = Tenant(code, client, feed, geo, new_id)
-        if client.method != "server-side":
-            stack.push_async_callback(feed.close)
-            await feed.start()
-            task = asyncio.create_task(feed.run(), name=f"artifact.poll.{code}")
-            stack.push_async_callback(_end, task)
+    used = [tenant.feed for tenant in tenants.values() if tenant.client.method != "server-side"]
+    for feed in used:
+        stack.push_async_callback(feed.close)
+    await asyncio.gather(*(feed.start() for feed in used))
+    for feed in used:
+        stack.push_async_callback(_end, asyncio.create_task(feed.run(), name="artifact.poll"))
     return tenants
 
 

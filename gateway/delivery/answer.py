@@ -102,10 +102,15 @@ def _take(holder: JsonObject, name: str, kind: type) -> Any:
 def _read_mboxes(answered: list[Any] | None, items: Sequence[Item], results: dict[Place, Results]) -> None:
     by_number = dict(zip(number_mboxes(items), items, strict=True))
     for element in answered or ():
-        number = element.get("index") if isinstance(element, dict) else None
-        item = by_number.get(int(number)) if isinstance(number, int | float) else None
+        number = _read_number(element.get("index")) if isinstance(element, dict) else None
+        item = None if number is None else by_number.get(number)
         if item is not None and element.get("name", item.name) == item.name:
             results.setdefault(place_of(item), []).append(_number_back(element, item))
+
+
+def _read_number(index: Any) -> int | None:
+    whole = isinstance(index, int | float) and not isinstance(index, bool) and index == index // 1
+    return int(index) if whole else None
 
 
 def _number_back(element: JsonObject, item: Item) -> JsonObject:
@@ -116,11 +121,11 @@ def _number_back(element: JsonObject, item: Item) -> JsonObject:
 
 
 def _read_views(answered: list[Any] | None, items: Sequence[Item], results: dict[Place, Results]) -> None:
-    by_name = {item.name: item for item in reversed(items)}
     for element in answered or ():
         if isinstance(element, dict):
-            item = by_name.get(str(element.get("name", ""))) or by_name.get("")
-            if item is not None:
+            name = str(element.get("name", ""))
+            named = [item for item in items if item.name == name]
+            for item in named or [item for item in items if not item.name]:
                 results.setdefault(place_of(item), []).append(element)
 
 

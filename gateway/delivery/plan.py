@@ -126,15 +126,13 @@ def split(request: DeliveryRequest, items: Sequence[Item], artifact: Artifact | 
         return Plan((), items, needs, ask_target=bool(items) or passing)
     if policy.method == "on-device" or artifact is None:
         return Plan(items, (), needs, ask_target=passing, undecided=bool(needs) or artifact is None)
-    if not needs:
-        return Plan(items, (), needs, ask_target=passing)
     if policy.all_or_nothing:
-        return Plan((), items, needs, ask_target=True)
-    local: list[Item] = []
-    remote: list[Item] = []
-    for item in items:
-        (remote if _is_remote(item, artifact, needs) else local).append(item)
-    return Plan(local, remote, needs, ask_target=bool(remote) or passing)
+        return Plan((), items, needs, ask_target=True) if needs else Plan(items, (), needs, ask_target=passing)
+    remote = [item for item in items if _is_remote(item, artifact, needs)]
+    if not remote:
+        return Plan(items, (), needs, ask_target=passing)
+    local = [item for item in items if not _is_remote(item, artifact, needs)]
+    return Plan(local, remote, needs, ask_target=True)
 
 
 def _is_remote(item: Item, artifact: Artifact, needs: Needs) -> bool:

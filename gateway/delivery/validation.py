@@ -65,31 +65,39 @@ def _check_context(body: JsonObject, leniency: Leniency) -> None:
 
 
 def _check_names(asked: ExecuteRequest | PrefetchRequest, part: str) -> None:
-    views = asked.views if isinstance(asked, PrefetchRequest) else None
-    for kind, items in (("mboxes", asked.mboxes), ("views", views)):
-        for at, item in enumerate(items or ()):
-            if item.parameters or item.profile_parameters:
-                _check_item(item, f"$.{part}.{kind}[{at}]")
+    for at, mbox in enumerate(asked.mboxes or ()):
+        if not _has_plain_names(mbox):
+            _check_item(mbox, f"$.{part}.mboxes[{at}]")
+    if isinstance(asked, PrefetchRequest):
+        for at, view in enumerate(asked.views or ()):
+            _check_item(view, f"$.{part}.views[{at}]")
     if asked.page_load is not None:
         _check_item(asked.page_load, f"$.{part}.pageLoad")
 
 
+def _has_plain_names(item: RequestDetails) -> bool:
+    names, profile_names = item.parameters, item.profile_parameters
+    return (not names or (_are_plain(names) and RESERVED_PARAMETERS.isdisjoint(names))) and (
+        not profile_names or _are_plain(profile_names)
+    )
+
+
 def _check_item(item: RequestDetails, path: str) -> None:
-    if item.parameters and _has_reserved(item.parameters):
-        raise _refuse_name(item.parameters, path)
     for kind, names in (("parameters", item.parameters), ("profileParameters", item.profile_parameters)):
         if names and "" in map(str.strip, names):
             raise InvalidBody("Invalid request: the name of a parameter must not be blank", path=f"{path}.{kind}")
+    for name in item.parameters or ():
+        if name in RESERVED_PARAMETERS or name.startswith("profile."):
+            where = "order" if name in RESERVED_PARAMETERS else "profileParameters"
+            raise InvalidBody(
+                f"Invalid request: this name is reserved, use {where}", path=f"{path}.parameters.{name[:128]}"
+            )
 
 
-def _has_reserved(names: Iterable[str]) -> bool:
-    return not RESERVED_PARAMETERS.isdisjoint(names) or "\nprofile." in "\n" + "\n".join(names)
-
-
-def _refuse_name(names: Iterable[str], path: str) -> InvalidBody:
-    name = next((name for name in names if name in RESERVED_PARAMETERS or name.startswith("profile.")), "")
-    where = "order" if name in RESERVED_PARAMETERS else "profileParameters"
-    return InvalidBody(f"Invalid request: this name is reserved, use {where}", path=f"{path}.parameters.{name[:128]}")
+def _are_plain(names: Iterable[str]) -> bool:
+    """Whether all names are surely neither blank nor reserved, found in one go: nearly all are."""
+    joined = "|" + "|".join(names)
+    return joined.isprintable() and " " not in joined and "|profile." not in joined
 
 
 def _drop_invalid_items(body: JsonObject) -> None:

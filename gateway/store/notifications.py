@@ -13,6 +13,7 @@ from gateway.store.connection import Store
 STREAM = b"{outbox}:notifications"
 GROUP = b"gateways"
 _FIELD = b"n"
+_GONE_MS = 86_400_000
 
 
 class Entry(Struct, frozen=True):
@@ -47,13 +48,21 @@ class NotificationStream:
         except ScriptFailed as error:
             if "BUSYGROUP" not in error.message:
                 raise
+        await self._forget_the_gone()
 
-    async def take(self, count: int, *, again: bool = False) -> list[Entry]:
-        """Give up to `count` entries nobody has taken yet, or `again` those we took and did not finish.
+    async def _forget_the_gone(self) -> None:
+        """Take gateways that have been away for a day and left nothing unfinished off the list."""
+        for row in await self._store.call("XINFO", "CONSUMERS", STREAM, GROUP):
+            facts = dict(zip(row[::2], row[1::2], strict=False))
+            if facts[b"pending"] == 0 and facts[b"idle"] > _GONE_MS:
+                await self._store.call("XGROUP", "DELCONSUMER", STREAM, GROUP, facts[b"name"])
+
+    async def take(self, count: int, *, after: bytes | None = None) -> list[Entry]:
+        """Give up to `count` entries nobody has taken yet, or those `after` an id that we took and did not finish.
 
         An entry that was dropped meanwhile comes without content. Raises StoreError.
         """
-        since = "0" if again else ">"
+        since = b">" if after is None else after
         reply = await self._store.call(
             "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", count, "STREAMS", STREAM, since
         )

@@ -203,7 +203,7 @@ class ArtifactFeed:
             raise ArtifactMissing(f"cannot download the artifact: {type(error).__name__}") from error
 
     def _read_file(self) -> Fetched | None:
-        path = Path(self.location)
+        path = Path(self.location.removeprefix("file://"))
         try:
             status = path.stat()
             mark = f"{status.st_mtime_ns}-{status.st_size}"

@@ -9,10 +9,12 @@ import msgspec
 
 from gateway.config import Artifact
 from gateway.delivery.geo import CALLER
+from gateway.delivery.nesting import is_deeper
 from gateway.errors import UpstreamGarbled
 from gateway.upstream.download import read_bounded
 
 _MOST_BYTES = 16_384
+_DEEPEST = 20
 _REMEMBERED = 10_000
 _LIFE_S = 3600.0
 
@@ -51,9 +53,12 @@ class GeoLookup:
         headers = {} if address == CALLER else {"X-Forwarded-For": address}
         async with self._session.get(self._settings.geo_url, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
-                return {}
-            found = msgspec.json.decode(await read_bounded(response, _MOST_BYTES, 20))
-            return found if isinstance(found, dict) else {}
+                raise UpstreamGarbled(f"the geo service answered with status {response.status}")
+            raw = await read_bounded(response, _MOST_BYTES, 20)
+            found = None if is_deeper(raw, _DEEPEST) else msgspec.json.decode(raw)
+            if not isinstance(found, dict):
+                raise UpstreamGarbled("the geo service answered with something else than an object")
+            return found
 
     async def close(self) -> None:
         """Close every connection."""

@@ -5,6 +5,7 @@ session that differ only in their notifications travel together, at most `outbox
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ _encode_key = msgspec.json.Encoder(order="deterministic").encode
 class Entry(Protocol):
     """One entry as the stream keeps it."""
 
+    id: bytes
     content: bytes
 
     @property
@@ -48,7 +50,7 @@ class Stream(Protocol):
 
     def put(self, content: bytes) -> None: ...  # noqa: D102
     async def open(self) -> None: ...  # noqa: D102
-    async def take(self, count: int, *, again: bool = False) -> list[Any]: ...  # noqa: D102
+    async def take(self, count: int, *, after: bytes | None = None) -> list[Any]: ...  # noqa: D102
     async def take_over(self, idle_ms: int, count: int) -> list[Any]: ...  # noqa: D102
     async def finish(self, entries: list[Any]) -> None: ...  # noqa: D102
     async def count(self) -> int: ...  # noqa: D102
@@ -88,6 +90,30 @@ class Load:
         return share
 
 
+class Pace:
+    """When to look again: at once, or after failures later and later."""
+
+    def __init__(self) -> None:
+        """Begin at once."""
+        self.failures = 0
+        self.not_before_s = 0.0
+
+    def slow_down(self) -> None:
+        """Wait longer than the last time, up to a minute."""
+        self.failures += 1
+        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.failures, 10)) * random.uniform(0.5, 1.0)
+        self.not_before_s = time.monotonic() + pause_s
+
+    def rest(self) -> None:
+        """There is nothing to look for until `wake`."""
+        self.not_before_s = math.inf
+
+    def wake(self) -> None:
+        """Look again, but not before the first pause is over."""
+        if math.isinf(self.not_before_s):
+            self.not_before_s = time.monotonic() + _FIRST_PAUSE_S
+
+
 class Outbox:
     """Puts calls into the stream and sends what is in it."""
 
@@ -105,55 +131,80 @@ class Outbox:
         self._fanout = fanout
         self._address = address
         self._clock = clock
+        self._reached = b"0"
+        self._missed = False
         self.counts = Counts()
 
     def put(self, client: str, session_id: str, body: JsonObject) -> None:
         """Keep one call for later; it never waits and never fails the decision it belongs to."""
-        if self._settings.enabled:
+        if not self._settings.enabled:
+            return
+        told = body.get("notifications") or []
+        most = self._settings.batch
+        for at in range(0, max(len(told), 1), most):
             self.counts.put += 1
-            self._stream.put(_encode(Message(client, session_id, body)))
+            part = body if len(told) <= most else body | {"notifications": told[at : at + most]}
+            self._stream.put(_encode(Message(client, session_id, part)))
 
     async def run(self) -> None:
-        """Send for ever; give way while requests keep the processor busy; after a failure wait, each time longer."""
-        failures = 0
-        again = True  # what we took before a failure, or its answer was lost, comes first
+        """Send for ever; give way while requests keep the processor busy; after a failure wait, each time longer.
+
+        New entries and those that have to be sent again wait apart, so that calls which Target cannot take do not
+        hold up the others.
+        """
+        fresh, again = Pace(), Pace()
         load = Load()
         while True:
-            try:
-                if again:
-                    await self._stream.open()
-                busy = load.measure() > _BUSY
-                found = await self.send_some(_TAKE_WHEN_BUSY if busy else _TAKE, again=again)
-                pause_s = 0.0 if (found or again) and not busy else _IDLE_S
-                again = again and found
-                failures = 0
-            except (StoreError, UpstreamError):
-                failures += 1
-                again = True
-                pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)
-            await asyncio.sleep(pause_s)
+            busy = load.measure() > _BUSY
+            most = _TAKE_WHEN_BUSY if busy else _TAKE
+            found = False
+            for pace, is_again in ((again, True), (fresh, False)):
+                if time.monotonic() >= pace.not_before_s:
+                    found = await self._look(pace, most, again=is_again) or found
+            if self._missed:
+                again.wake()
+                self._missed = False
+            await asyncio.sleep(0.0 if found and not busy else _IDLE_S)
+
+    async def _look(self, pace: "Pace", most: int, *, again: bool) -> bool:
+        try:
+            if again or pace.failures:
+                await self._stream.open()  # it is gone when Redis was emptied
+            found = await self.send_some(most, again=again)
+        except (StoreError, UpstreamError):
+            pace.slow_down()
+            self._missed = self._missed or not again
+            return False
+        pace.failures = 0
+        if again and not found:
+            pace.rest()
+        return found
 
     async def send_some(self, most: int = _TAKE, abandoned_ms: int = _ABANDONED_MS, *, again: bool = False) -> bool:
         """Send up to `most` entries, or `again` those that were not finished; gives whether there were any.
 
-        Raises UpstreamError when a batch was not taken, and StoreError.
+        Raises UpstreamError when none of them was taken, and StoreError.
         """
         self.counts.waiting = await self._stream.count()
-        entries = await self._stream.take(most, again=again)
+        entries = await self._stream.take(most, after=self._reached if again else None)
         if not entries and not again:
             entries = await self._stream.take_over(abandoned_ms, most)
+        if again:
+            self._reached = entries[-1].id if len(entries) == most else b"0"
         if not entries:
             return False
         oldest = self._clock() * 1000 - self._settings.max_age_s * 1000
         stale = [entry for entry in entries if entry.added_ms < oldest or not entry.content]
-        self.counts.dropped += len(stale)
-        await self._stream.finish(stale)
         fresh = [entry for entry in entries if entry.added_ms >= oldest and entry.content]
+        batches, unreadable = gather_batches(fresh, self._settings.batch)
+        self.counts.dropped += len(stale) + len(unreadable)
+        await self._stream.finish(stale + unreadable)
         slots = asyncio.Semaphore(_AT_ONCE)
-        batches = gather_batches(fresh, self._settings.batch)
         outcomes = await asyncio.gather(*(self._send(batch, slots) for batch in batches))
-        if failed := next((outcome for outcome in outcomes if outcome is not None), None):
-            raise failed
+        failed = [outcome for outcome in outcomes if outcome is not None]
+        if failed and len(failed) == len(outcomes):
+            raise failed[0]
+        self._missed = self._missed or bool(failed)
         return True
 
     async def _send(self, batch: "Batch", slots: asyncio.Semaphore) -> UpstreamError | None:
@@ -184,12 +235,17 @@ class Batch(Struct, frozen=True):
     entries: list[Any]
 
 
-def gather_batches(entries: Sequence[Any], most: int) -> list[Batch]:
-    """Join entries that differ only in their notifications, at most `most` notifications a batch."""
+def gather_batches(entries: Sequence[Any], most: int) -> tuple[list[Batch], list[Any]]:
+    """Join entries that differ only in their notifications, at most `most` a batch; gives what is unreadable too."""
     batches: dict[bytes, list[Batch]] = {}
+    unreadable = []
     for entry in entries:
-        message = msgspec.json.decode(entry.content, type=Message)
-        told = message.body.get("notifications") or []
+        try:
+            message = msgspec.json.decode(entry.content, type=Message)
+            told = msgspec.convert(message.body.get("notifications") or [], list[JsonObject])
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            unreadable.append(entry)
+            continue
         rest = {name: value for name, value in message.body.items() if name != "notifications"}
         key = _encode_key([message.client, message.session_id, rest])
         waiting = batches.setdefault(key, [])
@@ -199,4 +255,4 @@ def gather_batches(entries: Sequence[Any], most: int) -> list[Batch]:
         else:
             body = rest | {"notifications": list(told)}
             waiting.append(Batch(Message(message.client, message.session_id, body), [entry]))
-    return [batch for waiting in batches.values() for batch in waiting]
+    return [batch for waiting in batches.values() for batch in waiting], unreadable

@@ -25,7 +25,6 @@ def test_what_is_no_text_is_an_empty_url(url):
     assert set(url_attributes("").values()) == {""}
 
 
-
 @pytest.mark.parametrize(
     "host",
     [

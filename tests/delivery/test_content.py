@@ -26,10 +26,24 @@ def test_a_macro_is_filled_in_or_left_as_it_is(text: str, expected: str | None) 
     wanted = text if expected is None else expected
     actions = [{"type": "setHtml", "content": text}, {"type": "setJson", "content": {"a": text}}, text]
     given = [{"type": "html", "content": text}, {"type": "actions", "content": actions}]
-    assert show(given) == [wanted, [{"type": "setHtml", "content": wanted}, {"type": "setJson", "content": {"a": text}}, text]]
+    assert show(given) == [
+        wanted,
+        [{"type": "setHtml", "content": wanted}, {"type": "setJson", "content": {"a": text}}, text],
+    ]
 
 
-@pytest.mark.parametrize("option", [{"type": "json", "content": "${user}"}, {"type": "json", "content": {"a": "${user}"}}, {"type": "html", "content": ["${user}"]}, {"type": "dynamic", "content": "${user}"}, {"content": "${user}"}, {"type": "actions", "content": "${user}"}], ids=json.dumps)
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"type": "json", "content": "${user}"},
+        {"type": "json", "content": {"a": "${user}"}},
+        {"type": "html", "content": ["${user}"]},
+        {"type": "dynamic", "content": "${user}"},
+        {"content": "${user}"},
+        {"type": "actions", "content": "${user}"},
+    ],
+    ids=json.dumps,
+)
 def test_other_options_are_untouched(option: dict[str, Any]) -> None:
     assert show([option]) == [option["content"]]
 
@@ -47,18 +61,25 @@ def test_values_are_escaped_for_html_only_where_that_is_configured() -> None:
     text = "${activity.name}\"'"
     assert show([{"type": "html", "content": text}]) == ["Nils & <Co>\"'"]
     assert show([{"type": "html", "content": text}], escape_macros=True) == ["Nils &amp; &lt;Co&gt;\"'"]
-    assert show([{"type": "actions", "content": [{"content": text}]}], escape_macros=True) == [[{"content": "Nils &amp; &lt;Co&gt;\"'"}]]
+    assert show([{"type": "actions", "content": [{"content": text}]}], escape_macros=True) == [
+        [{"content": "Nils &amp; &lt;Co&gt;\"'"}]
+    ]
 
 
 @pytest.mark.parametrize("part", ["execute", "prefetch"])
 def test_the_name_in_a_page_load_is_the_global_mbox(part: str) -> None:
-    short = {"globalMbox": "everywhere", "mboxes": {"everywhere": [{"key": "1", "options": [{"type": "html", "content": "${mbox.name}"}]}]}}
+    short = {
+        "globalMbox": "everywhere",
+        "mboxes": {"everywhere": [{"key": "1", "options": [{"type": "html", "content": "${mbox.name}"}]}]},
+    }
     found = decide_body(make_artifact(short), {part: {"pageLoad": {"name": "mine"}}}).response[part]["pageLoad"]
     assert found["options"][0]["content"] == "everywhere"
 
 
 def test_a_view_is_an_item_too() -> None:
-    short = {"views": {"home": [{"key": "1", "options": [{"type": "actions", "content": [{"content": "${mbox.name}"}]}]}]}}
+    short = {
+        "views": {"home": [{"key": "1", "options": [{"type": "actions", "content": [{"content": "${mbox.name}"}]}]}]}
+    }
     for view, expected in (({"name": "home"}, "home"), ({}, "${mbox.name}")):
         (found,) = decide_body(make_artifact(short), {"prefetch": {"views": [view]}}).response["prefetch"]["views"]
         assert found["options"][0]["content"] == [{"content": expected}]

@@ -11,7 +11,20 @@ from gateway.delivery.geo import CALLER, find_address, is_address, merge_geo
 from gateway.delivery.model import Context, Geo
 
 VALID = ["1.2.3.4", " 1.2.3.4 ", "::1", "2001:db8::1", "fe80::1%eth0", "\t203.0.113.9\n"]
-INVALID = ["", " ", "300.1.1.1", "1.2.3", "1.2.3.4.5", "localhost", "1.2.3.4:80", "[::1]", "1.2.3.4, 5.6.7.8", "%eth0", "unknown", "0x7f.1"]
+INVALID = [
+    "",
+    " ",
+    "300.1.1.1",
+    "1.2.3",
+    "1.2.3.4.5",
+    "localhost",
+    "1.2.3.4:80",
+    "[::1]",
+    "1.2.3.4, 5.6.7.8",
+    "%eth0",
+    "unknown",
+    "0x7f.1",
+]
 
 
 def make_context(**geo: Any) -> Context:
@@ -61,24 +74,56 @@ def test_an_answer_is_merged_with_its_conversions() -> None:
         "x-other": 1,
     }
     geo = merge_geo(make_context(ipAddress="1.2.3.4", zip="8000"), found).geo
-    assert geo == Geo(ip_address="5.6.7.8", latitude=47.37, longitude=8.0, country_code="CH", state_code="ZH", city="ZURICH", zip="8000")
+    assert geo == Geo(
+        ip_address="5.6.7.8",
+        latitude=47.37,
+        longitude=8.0,
+        country_code="CH",
+        state_code="ZH",
+        city="ZURICH",
+        zip="8000",
+    )
 
 
-@pytest.mark.parametrize("found", [{}, {"x-geo-city": None}, {"x-geo-latitude": "north"}, {"x-geo-latitude": ""}, {"x-geo-latitude": True}, {"x-geo-city": []}, {"x-geo-city": {"a": 1}}], ids=str)
+@pytest.mark.parametrize(
+    "found",
+    [
+        {},
+        {"x-geo-city": None},
+        {"x-geo-latitude": "north"},
+        {"x-geo-latitude": ""},
+        {"x-geo-latitude": True},
+        {"x-geo-city": []},
+        {"x-geo-city": {"a": 1}},
+    ],
+    ids=str,
+)
 def test_what_is_missing_or_not_of_its_kind_changes_nothing(found: dict[str, Any]) -> None:
     context = make_context(ipAddress="1.2.3.4")
     assert merge_geo(context, found) == context
 
 
-@pytest.mark.parametrize("value", ["nan", "NaN", "inf", "-Infinity", "1e999", 10**400, "9" * 5000], ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize(
+    "value", ["nan", "NaN", "inf", "-Infinity", "1e999", 10**400, "9" * 5000], ids=lambda value: str(value)[:12]
+)
 def test_a_coordinate_beyond_all_numbers_says_nothing(value: Any) -> None:
     """A look-up never fails a decision (§6.3), and JSON has no name for these."""
     context = make_context(ipAddress="1.2.3.4")
     assert merge_geo(context, {"x-geo-latitude": value}) == context
 
 
-anything = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6), lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2))
-NAMES = ["x-forwarded-for", "x-geo-latitude", "x-geo-longitude", "x-geo-country-code", "x-geo-region-code", "x-geo-city"]
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+)
+NAMES = [
+    "x-forwarded-for",
+    "x-geo-latitude",
+    "x-geo-longitude",
+    "x-geo-country-code",
+    "x-geo-region-code",
+    "x-geo-city",
+]
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), anything))

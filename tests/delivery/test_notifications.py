@@ -28,8 +28,18 @@ def test_ids_circumstances_and_notifications_and_nothing_else() -> None:
         "experienceCloud": {"analytics": {"supplementalDataId": "s" * 33}},
     }
     context = {"channel": "web", "address": {"url": "https://a.example/"}, "new": {"x": 1}}
-    left = {"requestId": "r1", "id": {"tntId": "other"}, "execute": {"mboxes": []}, "prefetch": {}, "telemetry": {}, "notifications": [1]}
-    assert make_body({"context": context} | carried | left) == {"context": context, "id": IDENTITY, "notifications": TOLD} | carried
+    left = {
+        "requestId": "r1",
+        "id": {"tntId": "other"},
+        "execute": {"mboxes": []},
+        "prefetch": {},
+        "telemetry": {},
+        "notifications": [1],
+    }
+    assert (
+        make_body({"context": context} | carried | left)
+        == {"context": context, "id": IDENTITY, "notifications": TOLD} | carried
+    )
 
 
 def test_without_notifications_there_is_no_such_member() -> None:
@@ -48,14 +58,19 @@ def test_what_was_looked_up_goes_along_with_the_callers_own_geo() -> None:
     assert sent["context"]["geo"] == geo | {"city": "ZURICH", "latitude": 47.5}
 
 
-@pytest.mark.parametrize("geo", [{"ipAddress": "not an address", "city": "BERN"}, {"ipAddress": "300.1.1.1", "city": "BERN"}])
+@pytest.mark.parametrize(
+    "geo", [{"ipAddress": "not an address", "city": "BERN"}, {"ipAddress": "300.1.1.1", "city": "BERN"}]
+)
 def test_an_address_that_is_none_is_left_out(geo: dict[str, Any]) -> None:
     """on-device §6.2: removed from the working copy, which the notification request takes (§6.3)."""
     assert make_body({"context": {"channel": "web", "geo": geo}})["context"]["geo"] == {"city": "BERN"}
 
 
 def test_the_callers_body_is_not_changed() -> None:
-    body = {"context": {"channel": "web", "beacon": True, "geo": {"ipAddress": "203.0.113.9"}}, "property": {"token": "p"}}
+    body = {
+        "context": {"channel": "web", "beacon": True, "geo": {"ipAddress": "203.0.113.9"}},
+        "property": {"token": "p"},
+    }
     before = copy.deepcopy(body)
     make_body(body, {"x-geo-city": "ZURICH"})
     assert body == before

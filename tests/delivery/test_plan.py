@@ -14,14 +14,24 @@ HYBRID = Policy()
 
 
 def make_artifact(**members: Any) -> Artifact:
-    names = {"remoteMboxes": ["r2", "r1", "both"], "localMboxes": ["l1", "l2", "both"], "remoteViews": ["vr", "vb"], "localViews": ["vl", "vb"]}
+    names = {
+        "remoteMboxes": ["r2", "r1", "both"],
+        "localMboxes": ["l1", "l2", "both"],
+        "remoteViews": ["vr", "vb"],
+        "localViews": ["vl", "vb"],
+    }
     return load_artifact({"version": "1.0.0", "rules": {}} | names | members)
 
 
 ARTIFACT = make_artifact()
 
 
-def asking(execute: list[str] | None = None, prefetch: list[str] | None = None, views: list[str | None] | None = None, page: str = "") -> dict[str, Any]:
+def asking(
+    execute: list[str] | None = None,
+    prefetch: list[str] | None = None,
+    views: list[str | None] | None = None,
+    page: str = "",
+) -> dict[str, Any]:
     """Give a request of mboxes and views by name; `page` is the part that has a page load."""
     body: dict[str, Any] = {}
     if execute is not None:
@@ -40,7 +50,11 @@ NEEDS: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
     "local ones": (asking(["l1", "l2"]), [], []),
     "remote ones in the artifact's order": (asking(["r1", "r2"]), ["r2", "r1"], []),
     "one that is both is remote": (asking(["both"]), ["both"], []),
-    "unknown ones after those of the artifact, prefetched ones first": (asking(["x1", "r1", "x2"], ["x3", "l1", "x1"]), ["r1", "x3", "x1", "x2"], []),
+    "unknown ones after those of the artifact, prefetched ones first": (
+        asking(["x1", "r1", "x2"], ["x3", "l1", "x1"]),
+        ["r1", "x3", "x1", "x2"],
+        [],
+    ),
     "names twice are named once": (asking(["x", "x", "r1", "r1"]), ["r1", "x"], []),
     "a page load is the global mbox, here unknown": (asking(page="execute"), ["target-global-mbox"], []),
     "a page load comes after the mboxes": (asking(["x"], page="prefetch"), ["x", "target-global-mbox"], []),
@@ -72,7 +86,9 @@ def test_the_names_that_need_target(body: dict[str, Any], mboxes: list[str], vie
     ],
     ids=["local", "unknown", "another's name", "both"],
 )
-def test_a_page_load_depends_on_the_artifacts_global_mbox(part: str, members: dict[str, Any], remote: list[str]) -> None:
+def test_a_page_load_depends_on_the_artifacts_global_mbox(
+    part: str, members: dict[str, Any], remote: list[str]
+) -> None:
     """on-device §5.1, BUG line: not on the literal `target-global-mbox`."""
     request, whole = read_request(asking(page=part))
     artifact = make_artifact(**members)
@@ -86,10 +102,17 @@ def test_a_page_load_depends_on_the_artifacts_global_mbox(part: str, members: di
 def test_items_come_in_the_order_of_evaluation() -> None:
     """on-device §10: execute before prefetch; mboxes, views, page load."""
     prefetch = {"pageLoad": {}, "views": [{"name": "v"}, {}], "mboxes": [{"name": "b"}]}
-    request, whole = read_request({"prefetch": prefetch, "execute": {"pageLoad": {}, "mboxes": [{"name": "a"}, {"name": "a"}]}})
+    request, whole = read_request(
+        {"prefetch": prefetch, "execute": {"pageLoad": {}, "mboxes": [{"name": "a"}, {"name": "a"}]}}
+    )
     items = list_items(request, whole)
     order = [("execute", "mboxes", 0), ("execute", "mboxes", 1), ("execute", "pageLoad", 0)]
-    order += [("prefetch", "mboxes", 0), ("prefetch", "views", 0), ("prefetch", "views", 1), ("prefetch", "pageLoad", 0)]
+    order += [
+        ("prefetch", "mboxes", 0),
+        ("prefetch", "views", 0),
+        ("prefetch", "views", 1),
+        ("prefetch", "pageLoad", 0),
+    ]
     assert [(item.part, item.kind, item.position) for item in items] == order
 
 
@@ -148,8 +171,12 @@ POLICIES: list[tuple[str, Policy, bool, dict[str, Any], tuple[int, int, bool, bo
 ]
 
 
-@pytest.mark.parametrize(("policy", "loaded", "body", "expected"), [row[1:] for row in POLICIES], ids=[row[0] for row in POLICIES])
-def test_the_policy_decides_who_is_asked(policy: Policy, loaded: bool, body: dict[str, Any], expected: tuple[int, int, bool, bool]) -> None:
+@pytest.mark.parametrize(
+    ("policy", "loaded", "body", "expected"), [row[1:] for row in POLICIES], ids=[row[0] for row in POLICIES]
+)
+def test_the_policy_decides_who_is_asked(
+    policy: Policy, loaded: bool, body: dict[str, Any], expected: tuple[int, int, bool, bool]
+) -> None:
     """get-offers §10.1, §15 points 6 and 8."""
     request, whole = read_request(body)
     plan = split(request, list_items(request, whole), ARTIFACT if loaded else None, policy)
@@ -161,13 +188,21 @@ view_names = st.none() | st.lists(st.none() | st.sampled_from(["vr", "vb", "vl",
 
 
 @settings(max_examples=200, deadline=None)
-@given(mbox_names, mbox_names, view_names, st.sampled_from(["", "execute", "prefetch"]), st.sampled_from([HYBRID, Policy(all_or_nothing=True), Policy("on-device"), Policy("server-side")]))
+@given(
+    mbox_names,
+    mbox_names,
+    view_names,
+    st.sampled_from(["", "execute", "prefetch"]),
+    st.sampled_from([HYBRID, Policy(all_or_nothing=True), Policy("on-device"), Policy("server-side")]),
+)
 def test_every_item_is_decided_exactly_once(execute: Any, prefetch: Any, views: Any, page: str, policy: Policy) -> None:
     """get-offers §15 point 3; each side keeps the order of the request."""
     request, whole = read_request(asking(execute, prefetch, views, page))
     items = list_items(request, whole)
     plan = split(request, items, ARTIFACT, policy)
-    assert sorted(items.index(item) for item in [*plan.local, *plan.remote]) == sorted(items.index(item) for item in items)
+    assert sorted(items.index(item) for item in [*plan.local, *plan.remote]) == sorted(
+        items.index(item) for item in items
+    )
     for side in (plan.local, plan.remote):
         places = [(item.part, item.kind, item.position) for item in side]
         assert places == [place for item in items if (place := (item.part, item.kind, item.position)) in places]

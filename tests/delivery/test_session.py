@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.session import adopt_device, merge_answered_id, mint_device_id, read_answered, read_visitor, shield_id
+from gateway.delivery.session import (
+    adopt_device,
+    merge_answered_id,
+    mint_device_id,
+    read_answered,
+    read_visitor,
+    shield_id,
+)
 
 CUSTOMER = [{"id": "c1", "integrationCode": "crm", "authenticatedState": "authenticated"}]
 
@@ -35,7 +42,10 @@ def test_a_new_visitor_gets_a_device_id_with_the_suffix_of_a_known_edge() -> Non
     """on-device §6.1."""
     assert mint_device_id("new", "") == "new"
     assert mint_device_id("new", "35") == "new.35_0"
-    assert adopt_device(read_visitor({"customerIds": CUSTOMER}, "s1"), "new.35_0", "").id == {"customerIds": CUSTOMER, "tntId": "new.35_0"}
+    assert adopt_device(read_visitor({"customerIds": CUSTOMER}, "s1"), "new.35_0", "").id == {
+        "customerIds": CUSTOMER,
+        "tntId": "new.35_0",
+    }
 
 
 @pytest.mark.parametrize(
@@ -49,7 +59,9 @@ def test_a_new_visitor_gets_a_device_id_with_the_suffix_of_a_known_edge() -> Non
         ("", "cookie.2-0", "", "cookie.2_0"),
     ],
 )
-def test_the_body_wins_over_the_cookie_over_the_record_and_suffixes_are_restored(body: str, cookie: str, stored: str, expected: str) -> None:
+def test_the_body_wins_over_the_cookie_over_the_record_and_suffixes_are_restored(
+    body: str, cookie: str, stored: str, expected: str
+) -> None:
     """gw:S3, S10."""
     visitor = adopt_device(read_visitor({"tntId": body}, "s1", cookie), stored, "")
     assert visitor.tnt_id == expected
@@ -57,7 +69,14 @@ def test_the_body_wins_over_the_cookie_over_the_record_and_suffixes_are_restored
 
 @pytest.mark.parametrize(
     ("identity", "hint", "cluster"),
-    [({"tntId": "a.35_0"}, "", "35"), ({"tntId": "a.35_0"}, "28", "35"), ({"tntId": "a"}, "28", "28"), ({}, "28", "28"), ({}, "", ""), ({"tntId": "a.evil.example_0"}, "", "")],
+    [
+        ({"tntId": "a.35_0"}, "", "35"),
+        ({"tntId": "a.35_0"}, "28", "35"),
+        ({"tntId": "a"}, "28", "28"),
+        ({}, "28", "28"),
+        ({}, "", ""),
+        ({"tntId": "a.evil.example_0"}, "", ""),
+    ],
 )
 def test_the_edge_is_the_device_ids_own_else_the_hint(identity: Any, hint: str, cluster: str) -> None:
     assert read_visitor(identity, "s1", location_hint=hint).cluster == cluster
@@ -65,7 +84,12 @@ def test_the_edge_is_the_device_ids_own_else_the_hint(identity: Any, hint: str, 
 
 @pytest.mark.parametrize(
     ("identity", "bucketing"),
-    [({"tntId": "a.b.c"}, "a"), ({"tntId": ".28_0", "thirdPartyId": "x"}, "x"), ({"tntId": "a", "marketingCloudVisitorId": "m"}, "m"), ({"customerIds": CUSTOMER}, "")],
+    [
+        ({"tntId": "a.b.c"}, "a"),
+        ({"tntId": ".28_0", "thirdPartyId": "x"}, "x"),
+        ({"tntId": "a", "marketingCloudVisitorId": "m"}, "m"),
+        ({"customerIds": CUSTOMER}, ""),
+    ],
 )
 def test_visitors_are_bucketed_as_specified(identity: Any, bucketing: str) -> None:
     """on-device §8, §16."""
@@ -82,7 +106,10 @@ def test_visitors_are_bucketed_as_specified(identity: Any, bucketing: str) -> No
         ({"tntId": None, "thirdPartyId": None}, {"tntId": "a", "thirdPartyId": "t"}),
         ({"tntId": 5}, {"tntId": "a", "thirdPartyId": "t"}),
         ({"tntId": "x" * 129}, {"tntId": "a", "thirdPartyId": "t"}),
-        ({"tntId": "", "marketingCloudVisitorId": "m"}, {"tntId": "a", "thirdPartyId": "t", "marketingCloudVisitorId": "m"}),
+        (
+            {"tntId": "", "marketingCloudVisitorId": "m"},
+            {"tntId": "a", "thirdPartyId": "t", "marketingCloudVisitorId": "m"},
+        ),
     ],
     ids=str,
 )
@@ -115,14 +142,22 @@ def test_clients_that_are_kept_see_no_edge_and_others_see_all() -> None:
     assert shield_id({}, keep_clients=True) == {}
 
 
-@given(st.text(alphabet="abc0123456789", min_size=1, max_size=20), st.from_regex(r"[0-9]{1,3}_[0-9]{1,2}", fullmatch=True) | st.just(""))
+@given(
+    st.text(alphabet="abc0123456789", min_size=1, max_size=20),
+    st.from_regex(r"[0-9]{1,3}_[0-9]{1,2}", fullmatch=True) | st.just(""),
+)
 def test_what_is_shielded_on_the_way_out_is_restored_on_the_way_in(bare: str, suffix: str) -> None:
     device = f"{bare}.{suffix}" if suffix else bare
     shown = shield_id({"tntId": device}, keep_clients=True)
     assert read_visitor(shown, "s1").tnt_id == device
 
 
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=4), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.just("tntId"), inner, max_size=3))
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4) | st.just("tntId"), inner, max_size=3)
+    ),
+)
 
 
 @given(json_values, json_values)

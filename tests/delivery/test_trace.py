@@ -18,10 +18,16 @@ ARTIFACT = make_artifact(
                 {"key": "1", "when": NO, "options": [], "meta": META | {"audience.ids": [7]}},
                 {"key": "1", "options": [{"type": "html", "content": "x", "eventToken": "t"}], "meta": META},
             ],
-            "other": [{"key": "2", "options": [{"eventToken": "u"}], "meta": {"activity.type": "ab", "audience.ids": []}}],
+            "other": [
+                {"key": "2", "options": [{"eventToken": "u"}], "meta": {"activity.type": "ab", "audience.ids": []}}
+            ],
             "never": [{"key": "3", "when": NO, "options": [], "meta": {"audience.ids": [8]}}],
             "bound": [{"key": "4", "properties": ["p"], "options": []}],
-            "global": [{"key": "5", "options": []}, {"key": "6", "options": []}, {"key": "7", "when": NO, "options": []}],
+            "global": [
+                {"key": "5", "options": []},
+                {"key": "6", "options": []},
+                {"key": "7", "when": NO, "options": []},
+            ],
         },
         "views": {"home": [{"key": "8", "options": []}, {"key": "9", "options": []}]},
     }
@@ -60,7 +66,14 @@ def test_a_trace_has_exactly_the_members_of_the_specification() -> None:
                 "offers": [30],
                 "environment": "production",
                 "notifications": [
-                    {"id": "id1", "impressionId": "id2", "timestamp": NOW_MS, "type": "display", "mbox": {"name": "hero"}, "tokens": ["t"]}
+                    {
+                        "id": "id1",
+                        "impressionId": "id2",
+                        "timestamp": NOW_MS,
+                        "type": "display",
+                        "mbox": {"name": "hero"},
+                        "tokens": ["t"],
+                    }
                 ],
             }
         ],
@@ -75,7 +88,17 @@ def test_a_trace_has_exactly_the_members_of_the_specification() -> None:
             }
         ],
     }
-    assert set(context) == {"current_timestamp", "current_time", "current_day", "user", "page", "referring", "geo", "mbox", "allocation"}
+    assert set(context) == {
+        "current_timestamp",
+        "current_time",
+        "current_day",
+        "user",
+        "page",
+        "referring",
+        "geo",
+        "mbox",
+        "allocation",
+    }
 
 
 def test_a_prefetched_item_has_no_notifications_in_its_trace() -> None:
@@ -102,7 +125,11 @@ def test_later_items_show_what_was_evaluated_for_earlier_ones_of_their_mode_only
     first, second, third = traces(body)
     ids = [[target["campaignId"] for target in trace["evaluatedCampaignTargets"]] for trace in (first, second, third)]
     assert ids == [[1], [1, 3], [1, 3, 2]]
-    assert [[campaign["id"] for campaign in trace["campaigns"]] for trace in (first, second, third)] == [[1], [1], [1, 2]]
+    assert [[campaign["id"] for campaign in trace["campaigns"]] for trace in (first, second, third)] == [
+        [1],
+        [1],
+        [1, 2],
+    ]
     (prefetched,) = traces(body, "prefetch")
     assert [target["campaignId"] for target in prefetched["evaluatedCampaignTargets"]] == [2]
 
@@ -123,7 +150,14 @@ def test_each_element_is_a_snapshot_of_its_own() -> None:
     names = ["hero", "never", "hero", "global", "never", "other"]
     decided = decide_body(ARTIFACT, ask(*names) | {"prefetch": {"views": [{}, {"name": "home"}]}}, trace=FACTS)
     elements = decided.response["execute"]["mboxes"] + decided.response["prefetch"]["views"]
-    shared = [id(entry[name]) for e in elements for kind in ("campaigns", "evaluatedCampaignTargets") for entry in e["trace"][kind] for name in entry if isinstance(entry[name], list)]
+    shared = [
+        id(entry[name])
+        for e in elements
+        for kind in ("campaigns", "evaluatedCampaignTargets")
+        for entry in e["trace"][kind]
+        for name in entry
+        if isinstance(entry[name], list)
+    ]
     assert len(shared) == len(set(shared))
     kept = copy.deepcopy(elements[0]["trace"])
     elements[1]["trace"]["evaluatedCampaignTargets"][0]["matchedRuleConditions"].append("changed")
@@ -137,7 +171,9 @@ def test_the_prefix_of_a_request_is_traced_as_if_it_were_alone() -> None:
 
 def test_a_page_load_bears_the_trace_of_its_last_satisfied_rule_as_an_mbox() -> None:
     """on-device §10.5, §12: a rule evaluated after it is not in it."""
-    found = decide_body(ARTIFACT, {"execute": {"pageLoad": {"parameters": {"a": "b"}}}}, trace=FACTS).response["execute"]["pageLoad"]
+    found = decide_body(ARTIFACT, {"execute": {"pageLoad": {"parameters": {"a": "b"}}}}, trace=FACTS).response[
+        "execute"
+    ]["pageLoad"]
     assert set(found) == {"options", "trace"}
     assert found["trace"]["request"]["mbox"] == {"name": "global", "type": "execute", "parameters": {"a": "b"}}
     assert [campaign["id"] for campaign in found["trace"]["campaigns"]] == [5, 6]
@@ -146,12 +182,16 @@ def test_a_page_load_bears_the_trace_of_its_last_satisfied_rule_as_an_mbox() -> 
 
 def test_a_page_load_without_a_match_has_no_trace() -> None:
     empty = make_artifact({"mboxes": {"target-global-mbox": [{"key": "1", "when": False, "options": []}]}})
-    assert decide_body(empty, {"execute": {"pageLoad": {}}}, trace=FACTS).response["execute"]["pageLoad"] == {"options": []}
+    assert decide_body(empty, {"execute": {"pageLoad": {}}}, trace=FACTS).response["execute"]["pageLoad"] == {
+        "options": []
+    }
 
 
 def test_a_view_keeps_the_trace_of_its_first_rule_and_is_named_view() -> None:
     """on-device §10.4."""
-    (view,) = decide_body(ARTIFACT, {"prefetch": {"views": [{"name": "home", "key": "k"}]}}, trace=FACTS).response["prefetch"]["views"]
+    (view,) = decide_body(ARTIFACT, {"prefetch": {"views": [{"name": "home", "key": "k"}]}}, trace=FACTS).response[
+        "prefetch"
+    ]["views"]
     assert view["trace"]["request"]["view"] == {"name": "home", "key": "k", "type": "prefetch"}
     assert "mbox" not in view["trace"]["request"]
     assert [campaign["id"] for campaign in view["trace"]["campaigns"]] == [8]

@@ -15,13 +15,61 @@ SDK = Leniency("drop", "web")
 WEB = {"context": {"channel": "web"}}
 MBOX = {"name": "hero", "index": 1}
 TOLD = {"id": "n", "type": "display", "timestamp": 1}
-KEYS = ["context", "channel", "id", "tntId", "customerIds", "execute", "prefetch", "mboxes", "views", "pageLoad", "name", "index", "parameters", "profileParameters", "notifications", "type", "timestamp", "geo", "latitude", "address", "url", "property", "token", "trace", "telemetry", "entries", "experienceCloud", "order", "total", "web"]
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["web", "display", 10**400, -(10**400), 2**63, 1e308])
-anything = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner, max_size=5), max_leaves=15)
+KEYS = [
+    "context",
+    "channel",
+    "id",
+    "tntId",
+    "customerIds",
+    "execute",
+    "prefetch",
+    "mboxes",
+    "views",
+    "pageLoad",
+    "name",
+    "index",
+    "parameters",
+    "profileParameters",
+    "notifications",
+    "type",
+    "timestamp",
+    "geo",
+    "latitude",
+    "address",
+    "url",
+    "property",
+    "token",
+    "trace",
+    "telemetry",
+    "entries",
+    "experienceCloud",
+    "order",
+    "total",
+    "web",
+]
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["web", "display", 10**400, -(10**400), 2**63, 1e308])
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=3), inner, max_size=5)
+    ),
+    max_leaves=15,
+)
 
 
-@settings(max_examples=500, deadline=None)
-@given(st.dictionaries(st.sampled_from(KEYS), anything, max_size=5), st.booleans(), st.sampled_from([STRICT, SDK, Leniency()]))
+@settings(max_examples=200, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(KEYS), anything, max_size=5),
+    st.booleans(),
+    st.sampled_from([STRICT, SDK, Leniency()]),
+)
 def test_nothing_but_invalid_body_is_ever_raised(body: dict[str, Any], with_context: bool, leniency: Leniency) -> None:
     whole = (WEB | body if with_context else body) | {}
     whole = copy.deepcopy(whole)
@@ -30,14 +78,30 @@ def test_nothing_but_invalid_body_is_ever_raised(body: dict[str, Any], with_cont
     try:
         check_request(whole, leniency)
     except InvalidBody as error:
-        assert error.path.startswith("$")
-        assert error.message.startswith("Invalid request: ")
+        refused = error
+    else:
+        return
+    assert refused.path.startswith("$")
+    assert refused.message.startswith("Invalid request: ")
 
 
 VALID: dict[str, Any] = WEB | {
     "requestId": "r" * 128,
-    "id": {"tntId": "t" * 128, "thirdPartyId": "", "customerIds": [{"id": "c", "integrationCode": "i", "authenticatedState": "logged_out"}]},
-    "execute": {"pageLoad": {"parameters": {"a": "b"}}, "mboxes": [MBOX | {"parameters": {"profileX": "1", "k" * 128: "v" * 5000, "n": 1.5, "t": True, "z": None}, "order": {"total": 0}}]},
+    "id": {
+        "tntId": "t" * 128,
+        "thirdPartyId": "",
+        "customerIds": [{"id": "c", "integrationCode": "i", "authenticatedState": "logged_out"}],
+    },
+    "execute": {
+        "pageLoad": {"parameters": {"a": "b"}},
+        "mboxes": [
+            MBOX
+            | {
+                "parameters": {"profileX": "1", "k" * 128: "v" * 5000, "n": 1.5, "t": True, "z": None},
+                "order": {"total": 0},
+            }
+        ],
+    },
     "prefetch": {"mboxes": [{"name": "b"}], "views": [{}, {"name": "v" * 128, "key": "k" * 512}], "pageLoad": {}},
     "notifications": [TOLD | {"mbox": {"name": "m"}, "tokens": ["t"]}],
     "property": {"token": "p"},
@@ -140,7 +204,25 @@ def test_two_broken_rules_are_no_better_than_one(titles: list[str]) -> None:
         check_request(body, STRICT)
 
 
-NULLABLE = ["requestId", "id", "id.tntId", "id.customerIds", "execute", "execute.mboxes", "execute.pageLoad", "execute.mboxes.0.index", "execute.mboxes.0.parameters", "prefetch", "prefetch.views", "prefetch.views.1.name", "notifications", "property", "trace", "telemetry", "new"]
+NULLABLE = [
+    "requestId",
+    "id",
+    "id.tntId",
+    "id.customerIds",
+    "execute",
+    "execute.mboxes",
+    "execute.pageLoad",
+    "execute.mboxes.0.index",
+    "execute.mboxes.0.parameters",
+    "prefetch",
+    "prefetch.views",
+    "prefetch.views.1.name",
+    "notifications",
+    "property",
+    "trace",
+    "telemetry",
+    "new",
+]
 
 
 @given(st.lists(st.sampled_from(NULLABLE), unique=True))
@@ -152,7 +234,21 @@ def test_null_means_absent(paths: list[str]) -> None:
     check_request(copy.deepcopy(body), STRICT)
 
 
-@pytest.mark.parametrize("name", ["profile", "Profile.age", "xprofile.age", "my.profile.age", "orderid", "order.id", "orderId2", "a\nprofile.b", "\nprofile.b"], ids=repr)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "profile",
+        "Profile.age",
+        "xprofile.age",
+        "my.profile.age",
+        "orderid",
+        "order.id",
+        "orderId2",
+        "a\nprofile.b",
+        "\nprofile.b",
+    ],
+    ids=repr,
+)
 def test_only_the_reserved_names_are_reserved(name: str) -> None:
     """delivery-api §6.4: exact names, and names that begin with `profile.`."""
     check_request(put(VALID, "execute.mboxes.0.parameters", {name: "v"}), STRICT)
@@ -160,7 +256,13 @@ def test_only_the_reserved_names_are_reserved(name: str) -> None:
 
 def test_the_first_failure_in_the_order_of_the_specification_is_told() -> None:
     """delivery-api §17: context, id, execute and prefetch, notifications, the rest."""
-    titles = ["a property token is blank", "a notification has no id", "a name is blank", "tntId too long", "no context"]
+    titles = [
+        "a property token is blank",
+        "a notification has no id",
+        "a name is blank",
+        "tntId too long",
+        "no context",
+    ]
     body = VALID
     for title in titles:
         body = put(body, *BROKEN[title])

@@ -60,20 +60,24 @@ async def test_the_address_is_sent_as_x_forwarded_for_and_the_marker_sends_none(
     assert lookup.failed == 1
 
 
-TROUBLES = [Trouble(on="geo", **{kind: True}) for kind in ("drop", "truncate", "garbage", "hang", "huge", "gzip_bomb", "slow_drip")]
+TROUBLES = [
+    Trouble(on="geo", **{kind: True})
+    for kind in ("drop", "truncate", "garbage", "hang", "huge", "gzip_bomb", "slow_drip")
+]
 TROUBLES += [Trouble(on="geo", status=status) for status in (302, 403, 404, 429, 500, 503)]
 
 
 @pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: f"{trouble.kind} {trouble.status or ''}")
-async def test_a_failed_look_up_is_empty_counted_and_asked_again(stand_in: tuple[StandIn, str], trouble: Trouble) -> None:
+async def test_a_failed_look_up_is_empty_counted_and_asked_again(
+    stand_in: tuple[StandIn, str], trouble: Trouble
+) -> None:
     """on-device §6.3 GATEWAY: a failure is not remembered for an hour."""
-    async with open_lookup(stand_in[1], timeout_ms=150) as lookup:
+    slow = trouble.hang or trouble.slow_drip
+    async with open_lookup(stand_in[1], timeout_ms=300 if slow else 10_000) as lookup:
         stand_in[0].trouble = trouble
         assert await lookup.look_up(ZURICH) == {}
         assert lookup.failed == 1
-    async with open_lookup(stand_in[1]) as lookup:
-        stand_in[0].trouble = Trouble(on="geo", status=trouble.status or 500, times=1)
-        assert await lookup.look_up(ZURICH) == {}
+        stand_in[0].trouble = None
         assert (await lookup.look_up(ZURICH)).get("x-geo-city") == "ZURICH"
 
 
@@ -108,7 +112,9 @@ async def test_nobody_listening_is_a_failure() -> None:
         assert lookup.failed == 1
 
 
-async def test_no_more_places_are_remembered_than_allowed(stand_in: tuple[StandIn, str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_more_places_are_remembered_than_allowed(
+    stand_in: tuple[StandIn, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("gateway.upstream.geo._REMEMBERED", 2)
     async with open_lookup(stand_in[1]) as lookup:
         for last in (1, 2, 3, 3, 2, 1):

@@ -1,0 +1,153 @@
+"""Logs and metrics (gw:Q1, Q3)."""
+
+import io
+import json
+from datetime import UTC, datetime
+
+import pytest
+import structlog
+from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.telemetry import SECONDS, AccessLog, Answered, Metrics, get_log, set_up_logs
+from tests.store.servers import wait_until
+
+
+def make_line(request_id: str = "r") -> Answered:
+    return Answered(
+        timestamp=datetime(2026, 1, 1, tzinfo=UTC),
+        request_id=request_id,
+        client="demo",
+        http_status=200,
+        status=206,
+        local=1,
+        remote=2,
+        degraded="",
+        ms=1.5,
+    )
+
+
+def read_metrics(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Give every sample of a scrape by name and labels."""
+    families = text_string_to_metric_families(generate_latest(metrics.registry).decode())
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> io.BytesIO:
+    stream = io.BytesIO()
+    before = structlog.get_config()
+    set_up_logs("info", stream)
+    yield stream
+    structlog.configure(**before)
+
+
+def test_an_event_is_one_json_line_with_level_and_time(written: io.BytesIO) -> None:
+    get_log().warning("store.lost", detail="a\nb \u2028 ünïcode", number=1)
+    get_log().debug("store.seen")
+    get_log().info("store.odd", value=object, raw=b"\xff")
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["store.lost", "store.odd"]
+    assert lines[0] | {"timestamp": ""} == {
+        "event": "store.lost",
+        "level": "warning",
+        "detail": "a\nb \u2028 ünïcode",
+        "number": 1,
+        "timestamp": "",
+    }
+    assert datetime.fromisoformat(lines[0]["timestamp"]).tzinfo is not None
+
+
+def test_a_failure_is_logged_with_its_traceback_in_one_line(written: io.BytesIO) -> None:
+    try:
+        raise ValueError("boom")
+    except ValueError as error:
+        get_log().error("web.failed", exc_info=error)
+    (line,) = written.getvalue().splitlines()
+    assert "ValueError: boom" in json.loads(line)["exception"]
+
+
+async def test_access_lines_are_gathered_and_written_soon() -> None:
+    stream = io.BytesIO()
+    log = AccessLog(stream)
+    assert log.is_on
+    for number in range(3):
+        log.add(make_line(str(number)))
+    assert stream.getvalue() == b""
+    await wait_until(lambda: bool(stream.getvalue()))
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["request_id"] for line in lines] == ["0", "1", "2"]
+    assert lines[0] == {
+        "event": "delivery.answered",
+        "level": "info",
+        "timestamp": "2026-01-01T00:00:00Z",
+        "request_id": "0",
+        "client": "demo",
+        "http_status": 200,
+        "status": 206,
+        "local": 1,
+        "remote": 2,
+        "degraded": "",
+        "ms": 1.5,
+    }
+
+
+async def test_many_access_lines_are_written_at_once_and_flushing_writes_each_once() -> None:
+    stream = io.BytesIO()
+    log = AccessLog(stream)
+    for _ in range(512):
+        log.add(make_line())
+    assert stream.getvalue().count(b"\n") == 512
+    log.add(make_line())
+    log.flush()
+    log.flush()
+    assert stream.getvalue().count(b"\n") == 513
+
+
+async def test_a_log_that_is_off_writes_nothing() -> None:
+    log = AccessLog(None)
+    log.add(make_line())
+    log.flush()
+    assert not log.is_on
+
+
+def test_answers_are_counted_by_client_status_and_who_decided() -> None:
+    metrics = Metrics()
+    for seconds in (0.0001, 0.001, 0.0011, 3.0):
+        metrics.count_answer("demo", 200, "local", seconds)
+    metrics.count_answer("", 400, "refused", None)
+    found = read_metrics(metrics)
+    assert found["gateway_answers_total", (("client", "demo"), ("decided", "local"), ("status", "200"))] == 4
+    assert found["gateway_answers_total", (("client", ""), ("decided", "refused"), ("status", "400"))] == 1
+    buckets = {
+        dict(labels)["le"]: value for (name, labels), value in found.items() if name == "gateway_answer_seconds_bucket"
+    }
+    assert (buckets["0.001"], buckets["0.0025"], buckets["2.5"], buckets["+Inf"]) == (2, 3, 3, 4)
+    assert len(buckets) == len(SECONDS) + 1
+    assert found["gateway_answer_seconds_count", (("client", "demo"),)] == 4
+    assert found["gateway_answer_seconds_sum", (("client", "demo"),)] == pytest.approx(3.0022)
+
+
+def test_events_reasons_refusals_and_watched_numbers_are_shown() -> None:
+    metrics = Metrics()
+    metrics.count_degraded("session-store")
+    metrics.count_event("artifact.swapped")
+    for status in (420, 503, 999, -1):
+        metrics.count_refusal(status)
+    numbers = {"waiting": 1.0}
+    metrics.watch(lambda: dict(numbers), kind="gauge")
+    metrics.watch(lambda: {"age_seconds": {"demo": 5.0, "other": 6.0}}, kind="gauge")
+    metrics.watch(lambda: {"sent": 7.0}, kind="counter")
+    numbers["waiting"] = 2.0
+    found = read_metrics(metrics)
+    assert found["gateway_degraded_total", (("reason", "session-store"),)] == 1
+    assert found["gateway_events_total", (("event", "artifact.swapped"),)] == 1
+    assert found["gateway_upstream_refused_total", (("status", "420"),)] == 1
+    assert found["gateway_upstream_refused_total", (("status", "other"),)] == 2
+    assert found["gateway_waiting", ()] == 2
+    assert found["gateway_age_seconds", (("client", "other"),)] == 6
+    assert found["gateway_sent_total", ()] == 7

@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench bench-peers bench-swap lock clean
 
 help:            ## say what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /\1 - /p' $(MAKEFILE_LIST)
@@ -24,6 +24,12 @@ check: $(VENV)/.dev        ## lint, formatting, types, layers
 bench: $(VENV)/.bench      ## measure, print a table, draw build/bench/bench.png
 	@$(PY) -m tests.load
 	@$(PY) -m tests.load.pql
+
+bench-peers: $(VENV)/.dev  ## measure the engine beside Adobe's, from npm and PyPI
+	@$(PY) -m tests.load.peers
+
+bench-swap: $(VENV)/.dev   ## measure how long a 10 MB artifact holds the event loop
+	@$(PY) -m tests.load.swap
 
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
 

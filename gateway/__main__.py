@@ -1,4 +1,4 @@
-"""The command line: `gateway run`, `gateway check-config`, `gateway demo`."""
+"""The command line: `gateway run`, `gateway check-config`, `gateway demo`, `gateway decide`."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gateway import __version__
+from gateway import __version__, offline
 from gateway.config import Settings, hide_secrets, load_settings
 from gateway.errors import GatewayError
 from gateway.server import serve
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit status: 0, or 2 when the configuration cannot be used."""
     options = make_parser().parse_args(arguments)
     try:
+        if options.command == "decide":
+            return offline.run(options)
         settings = load_settings(options.config)
         set_up_logs(settings.log.level)
         return int(_COMMANDS[options.command](settings, options))
@@ -66,6 +68,13 @@ def make_parser() -> argparse.ArgumentParser:
             name, help=brief, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         command.add_argument("--config", default=config, metavar="FILE", help=f"TOML file (default: {config})")
+    decide = commands.add_parser(
+        "decide",
+        help="decide one request by an artifact, without any server, and say why",
+        description=offline.ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    offline.add_options(decide)
     return parser
 
 

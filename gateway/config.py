@@ -67,6 +67,7 @@ class Client(_Table, frozen=True, kw_only=True, rename="kebab"):
     poll_s: Annotated[int, Meta(ge=0, le=86_400)] = 300
     geo: bool = True
     traces: bool = False
+    telemetry: bool = False
     escape_macros: bool = False
 
 
@@ -108,6 +109,7 @@ class Artifact(_Table, frozen=True, kw_only=True, rename="kebab"):
     url: str = "https://assets.adobetarget.com/{client}/{environment}/v1/{property}{file}"
     geo_url: str = "https://assets.adobetarget.com/v1/geo"
     max_mb: Count = 50
+    cache_dir: str = "var/artifacts"
     timeout_ms: Milliseconds = 10_000
     geo_timeout_ms: Milliseconds = 300
 

@@ -16,6 +16,8 @@ from msgspec import Struct
 from gateway import __version__
 from gateway.config import Settings
 from gateway.delivery.cookies import cluster_of
+from gateway.delivery.model import JsonObject
+from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
 from gateway.store.connection import Store
@@ -35,6 +37,7 @@ from gateway.upstream.target import Call, make_headers, make_url
 
 _SECRET_BYTES = 32
 _LOOK_S = 0.5
+_TELEMETRY_S = 60
 
 
 class Services(Struct):
@@ -153,7 +156,9 @@ async def _open_tenants(
         feed = ArtifactFeed(code, client, settings.artifact, session, _reporter(code, metrics))
         tenants[code] = Tenant(code, client, feed, geo, new_id)
     used = [tenant.feed for tenant in tenants.values() if tenant.client.method != "server-side"]
-    await asyncio.gather(*(feed.refresh() for feed in used))
+    for feed in used:
+        stack.push_async_callback(feed.close)
+    await asyncio.gather(*(feed.start() for feed in used))
     for feed in used:
         stack.push_async_callback(_end, asyncio.create_task(feed.run(), name="artifact.poll"))
     return tenants
@@ -172,14 +177,34 @@ def _open_outbox(
         cluster = cluster_of(str(identity.get("tntId", "")))
         query = {"imsOrgId": organization, "sessionId": message.session_id}
         url = make_url(settings.upstream.target, message.client, cluster, query)
-        body = msgspec.json.encode(message.body | {"requestId": new_id()})
+        sent = message.body if message.body.get("notifications") else _without_notifications(message.body)
+        told = attach_entries(sent, tenants[message.client].telemetry.take())
+        body = msgspec.json.encode(told | {"requestId": new_id()})
         return Call(url, body, make_headers(new_id(), __version__), deadline)
 
     outbox = Outbox(settings.outbox, stream, fanout, address, time.time)
     if settings.outbox.enabled:
         task = asyncio.create_task(outbox.run(), name="outbox.send")
         stack.push_async_callback(_end, task)
+        telemetry = asyncio.create_task(_tell_telemetry(tenants, outbox), name="telemetry.send")
+        stack.push_async_callback(_end, telemetry)
     return outbox
+
+
+def _without_notifications(body: JsonObject) -> JsonObject:
+    return {name: value for name, value in body.items() if name != "notifications"}
+
+
+async def _tell_telemetry(tenants: Mapping[str, Tenant], outbox: Outbox) -> None:
+    """Give the outbox, once a minute, what no other call has taken along.
+
+    One call for each local decision, as Adobe's SDKs make, would be far too many (get-offers §11).
+    """
+    while True:
+        await asyncio.sleep(_TELEMETRY_S)
+        for code, tenant in tenants.items():
+            if entries := tenant.telemetry.take():
+                outbox.put(code, new_id(), {"context": {"channel": "web"}, "telemetry": {"entries": entries}})
 
 
 async def _end(task: "asyncio.Task[None]") -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gateway.config import Client, hide_secrets
 from gateway.delivery.artifact import Artifact
@@ -12,6 +12,7 @@ from gateway.delivery.geo import find_address, merge_geo
 from gateway.delivery.model import Context, DeliveryRequest, JsonObject
 from gateway.delivery.plan import Item, Policy
 from gateway.delivery.session import Visitor
+from gateway.delivery.telemetry import TelemetryStore, Timing, make_decision_entry, make_download_entry
 from gateway.delivery.trace import TraceFacts, describe_visitor
 from gateway.upstream.artifact_feed import ArtifactFeed
 from gateway.upstream.geo import GeoLookup
@@ -26,6 +27,12 @@ class Tenant(Struct, frozen=True):
     geo: GeoLookup
     new_id: Callable[[], str]
     clock: Callable[[], float] = time.time
+    telemetry: TelemetryStore = field(default_factory=TelemetryStore)
+
+    def __post_init__(self) -> None:
+        """Be told of downloads, where telemetry is wanted."""
+        if self.client.telemetry:
+            self.feed.on_look = self._note_look
 
     @property
     def policy(self) -> Policy:
@@ -55,6 +62,16 @@ class Tenant(Struct, frozen=True):
             trace=self._trace_facts(artifact, visitor) if request.trace is not None and self.client.traces else None,
         )
         return decide(artifact, case, items)
+
+    def _note_look(self, seconds: float, parsing_s: float | None) -> None:
+        parsing_ms = None if parsing_s is None else parsing_s * 1000
+        self.telemetry.add(make_download_entry(Timing(int(self.clock() * 1000), seconds * 1000, parsing_ms)))
+
+    def note_answer(self, request_id: str, response: JsonObject, method: str, seconds: float) -> None:
+        """Keep for Target how long one answer took, where telemetry is wanted (get-offers §11)."""
+        if self.client.telemetry:
+            timing = Timing(int(self.clock() * 1000), seconds * 1000)
+            self.telemetry.add(make_decision_entry(request_id, response, method, timing))
 
     def _trace_facts(self, artifact: Artifact, visitor: Visitor) -> TraceFacts:
         described: JsonObject = {

@@ -25,7 +25,8 @@ BELOW["services"] = (*BELOW["services"], "ids")
 BELOW["web"] = (*BELOW["services"], "services", "engine")
 BELOW["server"] = (*BELOW["web"], "web")
 BELOW["demo"] = (*BELOW["server"], "server")
-BELOW["__main__"] = (*BELOW["demo"], "demo")
+BELOW["offline"] = BELOW["server"]
+BELOW["__main__"] = (*BELOW["demo"], "demo", "offline")
 BELOW["__init__"] = ()
 
 

@@ -111,6 +111,7 @@ url = "{origin}"
 edge-url = ""
 [artifact]
 geo-url = "{origin}/v1/geo"
+cache-dir = "{folder / "artifacts"}"
 [redis]
 timeout-ms = 5000
 data-dir = "{folder / data}"

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from gateway.delivery.conditions import Condition, ConditionTooLarge, UnknownOperator, compile_condition
+from gateway.delivery.decoding import Slices, decode_artifact, run_through, unscramble_slices
 from gateway.delivery.model import JsonObject
 from gateway.delivery.nesting import measure_depth
 from gateway.errors import ArtifactUnsupported
@@ -37,8 +38,9 @@ GEO_TOKENS = {
     "geo.longitude": "longitude",
 }
 DEEPEST = 100
-_BIN_HEAD = 40
-_BIN_VERSION = 1
+MOST_RULES = 100_000
+_MAPS = {"mbox": "mboxes", "view": "views"}
+MOST_MACROS = 1_000
 
 
 class Shown(Struct, frozen=True):
@@ -65,7 +67,7 @@ class Rule(Struct, frozen=True):
     prefetch: Shown
 
 
-class Artifact(Struct, frozen=True):
+class Artifact(Struct, frozen=True, weakref=True):
     """Every rule of one client and environment, by mbox and by view; `faults` says what could not be compiled."""
 
     version: str
@@ -116,10 +118,10 @@ class _RuleWire(Struct, rename="camel"):
 
 
 class _RulesWire(Struct):
-    """The two maps of rules."""
+    """The two maps of rules, each of which is read in its turn."""
 
-    mboxes: dict[str, list[_RuleWire]] = {}
-    views: dict[str, list[_RuleWire]] = {}
+    mboxes: dict[str, list[Any]] = {}
+    views: dict[str, list[Any]] = {}
 
 
 class _ArtifactWire(Struct, rename="camel"):
@@ -142,28 +144,26 @@ def read_artifact(raw: bytes, *, organization_id: str = "", binary: bool = False
 
     Raises ArtifactUnsupported that says what is wrong with it.
     """
-    text = unscramble(raw, organization_id) if binary else raw
-    try:
-        payload = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        what = "unable to read artifact JSON"
-        raise ArtifactUnsupported(f"{what}: {error}") from error
-    return load_artifact(payload)
+    return run_through(read_slices(raw, organization_id=organization_id, binary=binary))
+
+
+def read_slices(raw: bytes, *, organization_id: str = "", binary: bool = False) -> Slices[Artifact]:
+    """Do what `read_artifact` does in many short slices: for threads that others must not wait for."""
+    payload = yield from decode_artifact(raw, organization_id, binary=binary)
+    return (yield from _load_slices(payload))
 
 
 def unscramble(raw: bytes, organization_id: str) -> bytes:
     """Undo the XOR scrambling of `rules.bin` (§3) with the organization's id, `@AdobeOrg` included."""
-    if not raw[5:8].isdigit() or int(raw[5:8]) != _BIN_VERSION or len(raw) < _BIN_HEAD:
-        raise ArtifactUnsupported("invalid artifact: the header of rules.bin does not name version 001")
-    key = organization_id.encode() + raw[8:_BIN_HEAD]
-    body = raw[_BIN_HEAD:]
-    stream = key * (len(body) // len(key) + 1)
-    plain = int.from_bytes(body, "big") ^ int.from_bytes(stream[: len(body)], "big")
-    return plain.to_bytes(len(body), "big")
+    return run_through(unscramble_slices(raw, organization_id))
 
 
 def load_artifact(payload: Any) -> Artifact:
     """Give the artifact of a decoded file, compiled. Raises ArtifactUnsupported with the reason."""
+    return run_through(_load_slices(payload))
+
+
+def _load_slices(payload: Any) -> Slices[Artifact]:
     if not isinstance(payload, dict) or not isinstance(payload.get("rules"), dict):
         raise ArtifactUnsupported("this is not a decisioning artifact: it has no rules")
     version = str(payload.get("version"))
@@ -173,15 +173,20 @@ def load_artifact(payload: Any) -> Artifact:
         wire = msgspec.convert(payload, _ArtifactWire)
     except msgspec.ValidationError as error:
         raise ArtifactUnsupported(f"this is not a decisioning artifact: {error}") from error
-    try:
-        return _load(payload, wire)
-    except msgspec.ValidationError as error:
-        raise ArtifactUnsupported(f"this is not a decisioning artifact: a rule is malformed: {error}") from error
+    if _count_rules(wire.rules) > MOST_RULES:
+        raise ArtifactUnsupported(f"the artifact has more than {MOST_RULES} rules")
+    return (yield from _load(payload, wire))
 
 
-def _load(payload: JsonObject, wire: _ArtifactWire) -> Artifact:
+def _count_rules(rules: _RulesWire) -> int:
+    return sum(map(len, rules.mboxes.values())) + sum(map(len, rules.views.values()))
+
+
+def _load(payload: JsonObject, wire: _ArtifactWire) -> Slices[Artifact]:
     faults: list[str] = []
     tokens = frozenset(wire.response_tokens or ())
+    mboxes = yield from _load_places(wire.rules.mboxes, tokens, faults, "mbox")
+    views = yield from _load_places(wire.rules.views, tokens, faults, "view")
     return Artifact(
         version=wire.version,
         meta=wire.meta,
@@ -192,15 +197,29 @@ def _load(payload: JsonObject, wire: _ArtifactWire) -> Artifact:
         remote_views=tuple(wire.remote_views or ()),
         local_mboxes=frozenset(wire.local_mboxes or ()),
         local_views=frozenset(wire.local_views or ()),
-        mboxes={name: _load_rules(rules, tokens, faults, "mbox") for name, rules in wire.rules.mboxes.items()},
-        views={name: _load_rules(rules, tokens, faults, "view") for name, rules in wire.rules.views.items()},
+        mboxes=mboxes,
+        views=views,
         faults=tuple(faults),
         payload=payload,
     )
 
 
-def _load_rules(rules: list[_RuleWire], tokens: frozenset[str], faults: list[str], location: str) -> tuple[Rule, ...]:
-    return tuple(_load_rule(rule, tokens, faults, location) for rule in rules)
+def _load_places(
+    places: dict[str, list[Any]], tokens: frozenset[str], faults: list[str], location: str
+) -> Slices[dict[str, tuple[Rule, ...]]]:
+    loaded: dict[str, tuple[Rule, ...]] = {}
+    for name, rules in places.items():
+        ready: list[Rule] = []
+        for at, rule in enumerate(rules):
+            try:
+                ready.append(_load_rule(msgspec.convert(rule, _RuleWire), tokens, faults, location))
+            except msgspec.ValidationError as error:
+                where = f"rules.{_MAPS[location]}.{name[:80]}[{at}]"
+                what = f"this is not a decisioning artifact: {where} is malformed: {error}"
+                raise ArtifactUnsupported(what) from error
+            yield
+        loaded[name] = tuple(ready)
+    return loaded
 
 
 def _load_rule(wire: _RuleWire, tokens: frozenset[str], faults: list[str], location: str) -> Rule:
@@ -269,9 +288,11 @@ def _add_event_token(option: JsonObject, metric: JsonObject) -> JsonObject:
 
 
 def _make_shown(members: JsonObject, options: list[JsonObject] | None, tokens: JsonObject) -> Shown:
-    with_macros = any("${" in text for option in options or () for text in macro_texts(option))
+    macros = sum(text.count("${") for option in options or () for text in macro_texts(option))
+    if macros > MOST_MACROS:
+        raise ArtifactUnsupported(f"an offer at {members.get('name')!r:.80} has more than {MOST_MACROS} macros")
     dressed = None if options is None else [option | {"responseTokens": tokens} for option in options]
-    return Shown(members=members, options=dressed, with_macros=with_macros)
+    return Shown(members=members, options=dressed, with_macros=macros > 0)
 
 
 def macro_texts(option: JsonObject) -> list[str]:

@@ -38,6 +38,9 @@ __all__ = ["Condition", "ConditionTooLarge", "Limits", "Scope", "UnknownOperator
 Condition = Callable[[Scope], bool]
 
 
+_NESTED = (dict, list)
+
+
 class UnknownOperator(ArtifactError):
     """A condition uses an operator JSON logic does not have; its rule can never be satisfied."""
 
@@ -102,21 +105,23 @@ def _survey(condition: object, limits: Limits) -> set[str]:
     """Give the names of all operators in use, having checked them and the size without recursion."""
     operators: set[str] = set()
     waiting: list[tuple[object, int, bool]] = [(condition, 1, False)]
-    count = 0
+    count = 1
     while waiting:
         node, depth, literal = waiting.pop()
-        count += 1
-        if depth > limits.depth:
-            raise ConditionTooLarge(f"A condition is more than {limits.depth} levels deep.")
         if not literal and _is_rule(node):
             operators.add(_known(node))
             children = _arguments(node)
         else:
             literal = literal or isinstance(node, dict)
             children = _children(node)
-        if count + len(waiting) + len(children) > limits.nodes:
+        count += len(children)
+        if count > limits.nodes:
             raise ConditionTooLarge(f"A condition has more than {limits.nodes} nodes.")
-        waiting.extend((child, depth + 1, literal) for child in children)
+        if children and depth == limits.depth:
+            raise ConditionTooLarge(f"A condition is more than {limits.depth} levels deep.")
+        for child in children:
+            if child.__class__ in _NESTED:  # most are constants, with nothing inside to look at
+                waiting.append((child, depth + 1, literal))  # noqa: PERF401 - a generator takes a quarter longer
     return operators
 
 

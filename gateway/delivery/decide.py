@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.delivery.artifact import Artifact, Rule, Shown
-from gateway.delivery.content import fill_in_macros
+from gateway.delivery.content import Filling, fill_in_macros
 from gateway.delivery.context import Scope
 from gateway.delivery.model import Context, JsonObject
 from gateway.delivery.plan import Item, Part
@@ -48,11 +48,12 @@ def decide(artifact: Artifact, case: Case, items: Sequence[Item]) -> Decision:
 class _Run:
     """One decision under way: where we are, and what has been displayed so far."""
 
-    __slots__ = ("artifact", "case", "geo_tokens", "notifications", "scope", "seen", "tracers")
+    __slots__ = ("artifact", "case", "filling", "geo_tokens", "notifications", "scope", "seen", "tracers")
 
     def __init__(self, artifact: Artifact, case: Case) -> None:
         self.artifact = artifact
         self.case = case
+        self.filling = Filling(case.escape_macros)
         self.scope = Scope(case.context, case.client, case.bucketing_id, case.now_ms)
         geo = self.scope.geo
         self.geo_tokens = {token: geo[name] for token, name in artifact.geo_tokens if name in geo} if geo else {}
@@ -186,7 +187,7 @@ def _show_nothing(item: Item, tracer: Tracer | None) -> JsonObject:
 def _fill_in(run: _Run, item: Item, rule: Rule, options: list[JsonObject]) -> list[JsonObject]:
     named = item.raw if item.kind != "pageLoad" else item.raw | {"name": run.artifact.global_mbox}
     sources = (rule.meta, named, item.details.parameters or {})
-    return [fill_in_macros(option, sources, escape=run.case.escape_macros) for option in options]
+    return [fill_in_macros(option, sources, run.filling) for option in options]
 
 
 def _notify(run: _Run, rule: Rule) -> list[JsonObject]:

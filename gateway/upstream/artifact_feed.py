@@ -1,13 +1,16 @@
 """The current decisioning artifact of one client: from a file or a URL, polled, checked, compiled, swapped whole.
 
 A failed poll, an unreadable body or an unsupported version never takes away the artifact in use (spec on-device §2).
+The last good one is kept on disk: a gateway that starts while its source cannot be reached starts with that.
 """
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import aiohttp
@@ -15,19 +18,24 @@ from msgspec import Struct
 
 from gateway.config import Artifact as ArtifactSettings
 from gateway.config import Client
-from gateway.delivery.artifact import Artifact, read_artifact
+from gateway.delivery.artifact import Artifact
 from gateway.errors import ArtifactError, ArtifactMissing, ArtifactUnsupported, ConfigError, UpstreamGarbled
+from gateway.upstream.artifact_cache import ArtifactCache, Kept
+from gateway.upstream.artifact_loading import LARGE, let_go, load
 from gateway.upstream.download import read_bounded
 
 SHORTEST_POLL_S = 300  # on-device §2: a positive interval is never shorter, so that Adobe's servers are spared
 _JITTER = 0.1
-_FIRST_PAUSE_S = 1.0
-_FIRST_TRIES = 10
+MOST_ATTEMPTS = 11  # on-device §2: one, and up to ten more
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+_FIRST_LOOK_MS = 1000
 _RATIO = 100
+_MOST_FAULTS = 20
 
 
 class Fetched(Struct, frozen=True):
-    """What came of one look: the bytes and their version mark, or nothing new."""
+    """What came of one look: the bytes and their version mark."""
 
     raw: bytes
     mark: str
@@ -50,12 +58,19 @@ class ArtifactFeed:
         self.retrieved = 0
         self.last_retrieved = ""
         self.swapped_s = 0.0
+        self.on_look: Callable[[float, float | None], None] | None = None  # (seconds in all, seconds of it parsing)
         self._client = client
         self._settings = settings
         self._session = session
         self._report = report
         self._mark = ""
+        self._digest = ""
+        self._size = 0
+        self._missed = False
         self._looking = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._code = code
+        self._cache: ArtifactCache | None = None
 
     def __repr__(self) -> str:
         """Say what is loaded."""
@@ -76,49 +91,114 @@ class ArtifactFeed:
     def _is_binary(self) -> bool:
         return (self._client.artifact_format or self.location.rpartition(".")[2].lower()) == "bin"
 
+    async def start(self) -> None:
+        """Take the last good artifact from disk, then look for a newer one: for a second at most where there is one."""
+        if self._settings.cache_dir:
+            self._cache = ArtifactCache(self._settings.cache_dir, self._code, self.location, self._most_bytes)
+            with self._reporting():
+                if kept := await asyncio.to_thread(self._cache.read):
+                    await self._swap(kept)
+        most = self._settings.timeout_ms
+        await self.refresh(most if self.artifact is None else min(most, _FIRST_LOOK_MS))
+
     async def run(self) -> None:
         """Poll for ever, each wait a little longer or shorter so that gateways do not march in step."""
-        failures = 0
-        while self.poll_s or (self.artifact is None and failures < _FIRST_TRIES):
-            pause_s: float = self.poll_s or SHORTEST_POLL_S
-            if self.artifact is None:  # a hiccup at start must not cost a whole interval of local decisions
-                pause_s = min(pause_s, _FIRST_PAUSE_S * 2 ** min(failures, 10))
-                failures += 1
-            await asyncio.sleep(pause_s * random.uniform(1 - _JITTER, 1 + _JITTER))
+        begun = time.monotonic()
+        while True:
+            await self._try_again()
+            if not self.poll_s:
+                return
+            rest_s = self.poll_s * random.uniform(1 - _JITTER, 1 + _JITTER) - (time.monotonic() - begun)
+            await asyncio.sleep(max(rest_s, 0))
+            begun = time.monotonic()
             await self.refresh()
 
-    async def refresh(self) -> bool:
+    async def _try_again(self) -> None:
+        """After a look that failed look again, up to ten times, each pause longer and none longer than a poll."""
+        for attempt in range(MOST_ATTEMPTS - 1):
+            if not self._missed:
+                return
+            pause_s = min(_FIRST_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S, self.poll_s or _LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1))
+            await self.refresh()
+
+    async def refresh(self, timeout_ms: int | None = None) -> bool:
         """Look once; swap in what is new and good. Gives whether an artifact is in use afterwards."""
-        try:
-            async with self._looking:  # a signal and a poll must not overtake each other
-                fetched = await self._fetch()
-                if fetched is not None:
-                    await self._swap(fetched)
-        except ArtifactError as error:
-            self._report("artifact.failed", str(error))
+        async with self._looking:
+            self._missed = False
+            with self._reporting():
+                await self._look(timeout_ms or self._settings.timeout_ms)
         return self.artifact is not None
 
-    async def _swap(self, fetched: Fetched) -> None:
-        organization = self._client.organization_id
-        artifact = await asyncio.to_thread(
-            read_artifact, fetched.raw, organization_id=organization, binary=self._is_binary
-        )
-        self.artifact = artifact
+    async def close(self) -> None:
+        """Wait no longer for requests that use an artifact of the past."""
+        for task in self._leaving:
+            task.cancel()
+        await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
+        """Report what is wrong with an artifact; a source that could not be read is asked again soon."""
+        try:
+            yield
+        except ArtifactError as error:
+            self._missed = isinstance(error, ArtifactMissing)
+            self._report("artifact.failed", str(error))
+
+    async def _look(self, timeout_ms: int) -> None:
+        begun = time.perf_counter()
+        fetched = await self._fetch(timeout_ms)
+        if fetched is not None:
+            fetched_s = time.perf_counter()
+            await self._take(fetched)
+        if self.on_look is not None and self._is_remote:
+            now = time.perf_counter()
+            self.on_look(now - begun, now - fetched_s if fetched is not None else None)
+
+    async def _take(self, fetched: Fetched) -> None:
+        """Swap in what differs from what is in use, and keep it for the next start."""
+        digest = await asyncio.to_thread(lambda: sha256(fetched.raw).hexdigest())
+        if digest == self._digest:
+            self._mark = fetched.mark
+            return
+        kept = Kept(fetched.raw, fetched.mark if self._is_remote else "", digest, time.time())
+        await self._swap(kept)
         self._mark = fetched.mark
+        if self._cache is not None:
+            try:
+                await asyncio.to_thread(self._cache.write, kept)
+            except ArtifactError as error:
+                self._report("artifact.not_kept", str(error))
+
+    async def _swap(self, kept: Kept) -> None:
+        artifact = await asyncio.to_thread(
+            load, kept.raw, self._client.organization_id, binary=self._is_binary, gently=self.artifact is not None
+        )
+        past = [self.artifact] if self.artifact is not None and self._size > LARGE else []
+        self.artifact = artifact
+        if past:
+            self._leaving.add(task := asyncio.create_task(let_go(past), name="artifact.leave"))
+            task.add_done_callback(self._leaving.discard)
+        self._mark, self._digest, self._size = kept.mark, kept.digest, len(kept.raw)
         self.retrieved += 1
-        self.swapped_s = time.time()
+        self.swapped_s = kept.retrieved_s
         self.last_retrieved = (
             datetime.fromtimestamp(self.swapped_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         )
-        self._report("artifact.swapped", f"version {artifact.version}, {len(artifact.mboxes)} mboxes")
-        for fault in artifact.faults:
-            self._report("artifact.rule_ignored", fault)
+        self._report_swap(artifact)
 
-    async def _fetch(self) -> Fetched | None:
+    def _report_swap(self, artifact: Artifact) -> None:
+        self._report("artifact.swapped", f"version {artifact.version}, {len(artifact.mboxes)} mboxes")
+        for fault in artifact.faults[:_MOST_FAULTS]:
+            self._report("artifact.rule_ignored", fault)
+        if len(artifact.faults) > _MOST_FAULTS:
+            self._report("artifact.rule_ignored", f"and {len(artifact.faults) - _MOST_FAULTS} rules more")
+
+    async def _fetch(self, timeout_ms: int) -> Fetched | None:
         if not self._is_remote:
             return await asyncio.to_thread(self._read_file)
         try:
-            return await self._download()
+            return await self._download(timeout_ms)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ArtifactMissing(f"cannot download the artifact: {type(error).__name__}") from error
 
@@ -135,9 +215,9 @@ class ArtifactFeed:
         except OSError as error:
             raise ArtifactMissing(f"cannot read the artifact file {path}: {error.strerror}") from error
 
-    async def _download(self) -> Fetched | None:
+    async def _download(self, timeout_ms: int) -> Fetched | None:
         headers = {"If-None-Match": self._mark} if self._mark else {}
-        timeout = aiohttp.ClientTimeout(total=self._settings.timeout_ms / 1000)
+        timeout = aiohttp.ClientTimeout(total=timeout_ms / 1000)
         async with self._session.get(
             self.location, headers=headers, timeout=timeout, allow_redirects=False
         ) as response:

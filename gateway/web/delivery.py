@@ -6,6 +6,7 @@ is missing (gw:F5, F9).
 """
 
 import asyncio
+import time
 
 from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missing, join, place_of, read_remote
 from gateway.delivery.model import JsonObject
@@ -64,7 +65,16 @@ async def _take(walk: Walk) -> Answer:
     }
     if remote.prefetch_metrics and "prefetch" in answer:
         answer["prefetch"]["metrics"] = remote.prefetch_metrics
+    _note_telemetry(walk, answer, remote)
     return _respond(walk, answer)
+
+
+def _note_telemetry(walk: Walk, answer: JsonObject, remote: Remote) -> None:
+    tenant = walk.inbound.tenant
+    if tenant.client.telemetry:
+        method = "on-device" if remote is NOTHING else "server-side"
+        seconds = time.perf_counter() - walk.inbound.started
+        tenant.note_answer(answer["requestId"], {**answer, **remote.members}, method, seconds)
 
 
 async def _decide(walk: Walk) -> dict[Place, Results]:

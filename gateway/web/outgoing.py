@@ -4,6 +4,7 @@ import asyncio
 
 from gateway import __version__
 from gateway.delivery.answer import make_remote_body
+from gateway.delivery.telemetry import attach_entries
 from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
 from gateway.ids import new_id
 from gateway.upstream.fanout import Pending
@@ -59,4 +60,6 @@ def make_body(walk: Walk) -> bytes:
         sent["requestId"] = walk.request_id
     if sent.get("property") is None and inbound.tenant.client.property_token:
         sent["property"] = {"token": inbound.tenant.client.property_token}
+    if len(inbound.tenant.telemetry):
+        sent = attach_entries(sent, inbound.tenant.telemetry.take())
     return inbound.raw if inbound.raw is not None and sent == inbound.body else encode(sent)

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from gateway.config import Artifact, Client
 from gateway.delivery.model import DeliveryRequest
+from gateway.delivery.telemetry import attach_entries, count_features
 from gateway.engine import LocalAnswer, answer_locally
 from gateway.ids import new_id
 from gateway.tenants import Tenant
@@ -78,14 +79,18 @@ async def serve(artifact: bytes, geo: Any) -> AsyncIterator[str]:
 
 
 async def decide(suite: dict[str, Any], case: dict[str, Any]) -> tuple[LocalAnswer, Any]:
-    """Run one case with a fresh engine; gives the answer and the payload the engine loaded."""
+    """Run one case with a fresh engine; gives the answer and the telemetry entries that wait after it."""
     conf = case.get("conf") or suite["conf"]
     raw = (FOLDER / "artifacts" / f"{case.get('artifact') or suite['artifact']}.json").read_bytes()
     now = read_clock(case.get("mockDate"))
     async with serve(raw, case.get("mockGeo")) as origin, ClientSession() as session:
         settings = Artifact(geo_url=f"{origin}/geo", geo_timeout_ms=5000)
         client = Client(
-            organization_id=conf["organizationId"], artifact_location=f"{origin}/artifact.json", poll_s=0, traces=True
+            organization_id=conf["organizationId"],
+            artifact_location=f"{origin}/artifact.json",
+            poll_s=0,
+            traces=True,
+            telemetry=conf.get("telemetryEnabled", True),
         )
         feed = ArtifactFeed(conf["client"], client, settings, session, lambda *_: None)
         geo = GeoLookup(settings, lambda *_: None)
@@ -102,7 +107,8 @@ async def decide(suite: dict[str, Any], case: dict[str, Any]) -> tuple[LocalAnsw
             await geo.close()
         assert feed.artifact is not None
         assert feed.artifact.payload == json.loads(raw), "loading must neither filter nor rewrite the artifact"
-        return answer, feed.artifact
+        tenant.note_answer(answer.response["requestId"], answer.response, "on-device", 0.001)
+        return answer, tenant.telemetry.take()
 
 
 def drop_nulls(value: Any) -> Any:
@@ -122,12 +128,30 @@ async def test_the_engine_decides_as_adobes_engine_does(suite: dict[str, Any], c
 
 @pytest.mark.parametrize(("suite", "case"), [case for case in CASES if "notificationOutput" in case.values[1]])
 async def test_the_engine_tells_target_what_adobes_engine_tells(suite: dict[str, Any], case: dict[str, Any]) -> None:
-    answer, _ = await decide(suite, case)
+    answer, entries = await decide(suite, case)
     expected = case["notificationOutput"]
     if expected is None:
         assert answer.background is None
     else:
         assert answer.background is not None
-        told = {"request": json.loads(msgspec.json.encode(answer.background))}
-        expected = {"request": {k: v for k, v in expected["request"].items() if k != "telemetry"}}
+        told = {"request": json.loads(msgspec.json.encode(attach_entries(answer.background, entries)))}
         assert find_mismatch(expected, told) == ""
+
+
+@pytest.mark.parametrize(("suite", "case"), [case for case in CASES if case.values[1].get("notificationOutput")])
+async def test_the_entries_of_download_and_decision_go_with_the_background_call(
+    suite: dict[str, Any], case: dict[str, Any]
+) -> None:
+    """conformance/README.md steps 6 and 8: the download's entry first; nothing with telemetry disabled."""
+    answer, entries = await decide(suite, case)
+    if not (case.get("conf") or suite["conf"]).get("telemetryEnabled", True):
+        assert entries == []
+        return
+    download, decision = entries
+    number = "expect.any(Number)"
+    timed = {"timestamp": number, "execution": number, "parsing": number}
+    assert find_mismatch({"requestId": "ArtifactDownload"} | timed, download) == ""
+    assert "mode" not in download
+    asked = {"requestId": answer.response["requestId"], "timestamp": number, "execution": 1, "mode": "local"}
+    assert find_mismatch(asked, decision) == ""
+    assert decision["features"] == count_features(answer.response) | {"decisioningMethod": "on-device"}

@@ -76,7 +76,10 @@ def test_the_health_check_asks_the_admin_listener_for_a_page_it_has():
 def test_every_variable_of_the_image_is_a_setting():
     pairs = dict(part.split("=", 1) for part in shlex.split(" ".join(all_of("ENV"))))
     table = overlay_environment({}, pairs)
-    assert table == {"redis": {"data-dir": "/var/lib/gateway/redis"}}
+    assert table == {
+        "artifact": {"cache-dir": "/var/lib/gateway/artifacts"},
+        "redis": {"data-dir": "/var/lib/gateway/redis"},
+    }
 
 
 def eval_list(text: str) -> list[str]:

@@ -58,7 +58,10 @@ def test_the_unit_starts_what_the_command_line_takes():
 
 def test_the_unit_sets_variables_that_are_settings_or_pythons_own():
     pairs = dict(value.split("=", 1) for value in values_of("Environment"))
-    assert overlay_environment({}, pairs) == {"redis": {"data-dir": "/var/lib/gateway/redis"}}
+    assert overlay_environment({}, pairs) == {
+        "artifact": {"cache-dir": "/var/lib/gateway/artifacts"},
+        "redis": {"data-dir": "/var/lib/gateway/redis"},
+    }
     assert f"/var/lib/{values_of('StateDirectory')[0]}" == values_of("WorkingDirectory")[0]
 
 

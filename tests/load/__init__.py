@@ -5,5 +5,6 @@ bench       what every measurement is given                 picture     rows -> 
 delivery    the scenarios against a gateway of its own      processes   servers on their core, their CPU time
 sessions    session scripts through one process             generator   the load itself
 scenarios   what is asked, and what must come back          profiled    a gateway under cProfile
-bare        the handler everything is compared with
+bare        the handler everything is compared with     engine      the engine alone, one core
+peers       the engine beside Adobe's two               swap        a 10 MB artifact beside a busy event loop
 """

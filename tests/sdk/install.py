@@ -41,7 +41,7 @@ def install_node_sdk() -> Program:
         "--ignore-scripts",
         "--fetch-retries=1",
     ]
-    _install_once(folder, packages, [[*install, "--no-save", "--no-package-lock", *packages]])
+    install_once(folder, packages, [[*install, "--no-save", "--no-package-lock", *packages]])
     return Program([node, str(_HERE / "node_client.js")], {"NODE_PATH": str(folder / "node_modules")})
 
 
@@ -54,7 +54,7 @@ def install_python_sdk() -> Program:
         [sys.executable, "-m", "venv", "--clear", str(folder)],
         [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", *packages],
     ]
-    _install_once(folder, [sys.version, *packages], steps)
+    install_once(folder, [sys.version, *packages], steps)
     return Program([python, str(_HERE / "python_client.py")], {})
 
 
@@ -62,7 +62,7 @@ def _read_packages(name: str) -> list[str]:
     return (_HERE / name).read_text().split()
 
 
-def _install_once(folder: Path, wanted: Sequence[str], steps: Sequence[Sequence[str]]) -> None:
+def install_once(folder: Path, wanted: Sequence[str], steps: Sequence[Sequence[str]]) -> None:
     """Run `steps` unless the folder already holds what is wanted; a step cut short leaves no stamp behind."""
     folder.mkdir(parents=True, exist_ok=True)
     stamp = folder / "installed.txt"

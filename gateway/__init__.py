@@ -3,21 +3,23 @@
     bytes in -> web/inbound -> delivery/plan -> web/identity -> upstream/fanout ...
              -> tenants -> delivery/decide -> delivery/answer -> bytes out          (web/delivery.py shows it all)
 
-    errors      the whole error tree                     config      TOML and environment -> frozen Structs
-    delivery/   PURE: Adobe Target delivery              telemetry   logs and metrics
-      model, validation     the wire, checked              tenants     one client code and what decides for it
-      artifact, conditions  rules, compiled once           services    the one record handlers use
-      context, browser, address, parameters, allocation    server      listeners, signals, drain
-                            what a condition may see       __main__    the command line
-      plan, answer          split and join
-      decide, content, trace, notifications, geo           upstream/   I/O: out over HTTP
-                            the engine                       target, fanout, artifact_feed, geo, outbox
-      session, cookies      who the visitor is             store/      I/O: Redis and Lua
-                                                           web/        I/O: the edge
+    errors, ids, config, telemetry                       tenants     one client code and what decides for it
+    delivery/   PURE: Adobe Target delivery              services    the one record handlers use; opens and closes
+      model, validation     the wire, checked            server      listeners, signals, drain
+      artifact, conditions  rules, compiled once         engine, offline   one request decided without HTTP
+      context, browser, address, parameters, allocation  __main__    run, check-config, decide, demo
+                            what a condition may see     store/      I/O: Redis, Lua, a private server
+      plan, answer          split and join               upstream/   I/O: out over HTTP
+      decide, content, trace, explain, telemetry           target, fanout, connection   Adobe Target
+      notifications, geo    the engine                     artifact_*, geo, outbox      what goes on beside requests
+      session, cookies      who the visitor is           web/        I/O: the edge
+    pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
+      lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing     the walk
+      library, compiler     tree to closures, with fuel    routes, middleware, cors, admin
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, delivery, (store | upstream), tenants, services, web, server, __main__.
-Rooms side by side never import each other; `tests/test_layers.py` checks it.
+Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, web, server,
+__main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
 """
 
 __version__ = "0.1.0"

@@ -61,7 +61,7 @@ def decode_object(raw: bytes, max_depth: int) -> JsonObject:
     """
     if is_deeper(raw, max_depth):
         raise InvalidBody(f"Invalid request: the body is nested deeper than {max_depth} levels")
-    if raw.count(b":") > MOST_MEMBERS:
+    if len(raw) > 4 * MOST_MEMBERS and raw.count(b":") > MOST_MEMBERS:  # a member takes four bytes at least
         raise InvalidBody(f"Invalid request: the body has more than {MOST_MEMBERS} members")
     try:
         body = _decode(raw)

@@ -105,15 +105,17 @@ class Compiler:
         cost, self.cost = self.cost, before
         return Item(slot, code, cost)
 
-    def once(self, code: Code) -> Code:
-        """Inside a loop, keep the value of code that no turn can change."""
+    def once(self, code: Code, cost: int = 0) -> Code:
+        """Inside a loop, keep the value of code that no turn can change; `cost` is paid when it is made."""
         if not self.loops:
+            self.cost += cost
             return code
         slot = self.slot()
 
         def run(facts: Facts) -> Any:
             value = facts.bound[slot]
             if value is UNSET:
+                facts.spend(cost)
                 value = facts.bound[slot] = code(facts)
             return value
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from gateway.pql import lists, texts
 from gateway.pql.facts import Facts
 from gateway.pql.texts import Apply, text_rule
+from gateway.pql.times import READ_TIME_COST
 
 
 class Function(NamedTuple):
@@ -101,10 +102,24 @@ TABLE: tuple[Function, ...] = (
     Function("get", "object", ("key",), "value", lists.get, "the value of exactly this key, or null"),
     Function("keys", "object", (), "list", lists.keys, "the keys"),
     Function("values", "object", (), "list", lists.values, "the values"),
-    Function("getYear", "time", (), "number", lists.year, "year of a timestamp, in UTC", cost=15),
-    Function("getMonth", "time", (), "number", lists.month, "month of a timestamp, in UTC; January is 1", cost=15),
+    Function("getYear", "time", (), "number", lists.year, "year of a timestamp, in UTC", cost=10 + READ_TIME_COST),
     Function(
-        "getDayOfMonth", "time", (), "number", lists.day_of_month, "day of the month of a timestamp, in UTC", cost=15
+        "getMonth",
+        "time",
+        (),
+        "number",
+        lists.month,
+        "month of a timestamp, in UTC; January is 1",
+        cost=10 + READ_TIME_COST,
+    ),
+    Function(
+        "getDayOfMonth",
+        "time",
+        (),
+        "number",
+        lists.day_of_month,
+        "day of the month of a timestamp, in UTC",
+        cost=10 + READ_TIME_COST,
     ),
     Function("currentYear", "none", (), "number", _current("year"), "year of `now`", reads=_NOW),
     Function("currentMonth", "none", (), "number", _current("month"), "month of `now`", reads=_NOW),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from gateway.pql.facts import Facts
 from gateway.pql.faults import EvaluationError
 from gateway.pql.limits import MAX_DATA_DEPTH, MAX_NUMBER_TEXT
-from gateway.pql.times import Span, instant_of
+from gateway.pql.times import READ_TIME_COST, Span, instant_of
 
 NUMERIC = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 FLAGS = {"true": True, "false": False}
@@ -130,6 +130,7 @@ def compare(facts: Facts, relation: Relation, left: Any, right: Any, depth: int 
     if "list" in kinds:
         return compare_lists(facts, relation, left, right, depth)
     if "time" in kinds:
+        facts.spend(READ_TIME_COST if "text" in kinds else 0)
         first, second = instant_of(left), instant_of(right)
         return relation.mismatch if first is None or second is None else relation.test(first, second)
     if kinds[0] == "text":

@@ -19,7 +19,7 @@ EVENTS = 10_000
 
 def event(number: int) -> dict[str, Any]:
     """Make one experience event."""
-    taken = NOW - timedelta(minutes=number * 50)
+    taken = NOW - timedelta(minutes=number * 50, microseconds=number)
     return {
         "_id": f"event-{number:06}",
         "type": "flight" if number % 3 else "purchase",
@@ -28,6 +28,11 @@ def event(number: int) -> dict[str, Any]:
         "commerce": {"order": {"priceTotal": number % 500 + 0.5}},
         "productListItems": [{"SKU": f"S{number % 50}", "quantity": number % 7}, {"SKU": "PS", "quantity": 1}],
     }
+
+
+def time(number: int) -> str:
+    """Give a timestamp that no other number has, in the form that takes longest to read."""
+    return f"{(NOW - timedelta(seconds=977 * number)).isoformat()[:-6]}.{number * 7919 % 10**6:06}123+02:00"
 
 
 def nested(levels: int, around: Any) -> Any:
@@ -60,6 +65,8 @@ def profile() -> dict[str, Any]:
         "tiny": 5e-324,
         "big": 1.7e308,
         "broken": float("nan"),
+        "times": [time(i) for i in range(EVENTS)],
+        "otherTimes": [time(i).replace("T", "X") for i in range(EVENTS)],
         "dates": ["2024-05-15T10:30:00Z"] * EVENTS,
         "wrongDates": ["2024-13-45"] * EVENTS,
         "pattern": "(a|aa)+$",
@@ -281,6 +288,23 @@ def loops() -> list[str]:
         "dates.map(getYear()) = 1",
         "dates[$1.getYear() = 2024].count()",
         "wrongDates[$1 = now].count()",
+        "exists e from xEvent where e.timestamp occurs > 10 years after e.timestamp",
+        "numbers.exists($1 occurs = 13 decades before $1)",
+        "times.exists($1 occurs = 13 decades before $1)",
+        "times.exists($1 occurs > 13 decades after $1)",
+        "exists e from xEvent where not (e.timestamp occurs between e.timestamp and e.timestamp)",
+        "times.exists($1 occurs before $1)",
+        "times > tomorrow",
+        "otherTimes > tomorrow",
+        "tomorrow in times",
+        "now in otherTimes",
+        "now = otherTimes",
+        "times.includes(date(2100, 1, 1))",
+        "times occurs date(2100, 1, 1)",
+        "times.exists($1 > tomorrow)",
+        "otherTimes.exists($1 > tomorrow)",
+        "times.exists($1.getYear() = 1)",
+        "exists e from xEvent where e.timestamp.getDayOfMonth() = 32",
     ]
     return [shape.format(condition) for condition, shape in product(conditions, shapes)] + aggregates
 

@@ -53,6 +53,42 @@ def test_ordinary_rules_over_a_thousand_events_are_far_from_the_limit(rule: str)
     assert facts.fuel > FUEL / 2
 
 
+@pytest.mark.parametrize(
+    "when",
+    ["today", "this month", "between date(2024, 1, 1) and date(2024, 5, 1)", "<= 6 months before now", "before today"],
+)
+def test_a_time_that_no_event_changes_is_paid_for_once(when: str) -> None:
+    events = hostile.facts().events
+    for rule, most in (
+        (f"e.timestamp occurs {when}", 2_400),
+        (f'e.type = "refund" and e.timestamp occurs {when}', 7_000),
+    ):
+        facts = pql.Facts(now=hostile.NOW, events=events[:most])
+        assert pql.compile(f"(select e from xEvent where {rule}).count() > 0").test(facts).fault is None
+
+
+DISTINCT_TIMES = [
+    "exists e from xEvent where e.timestamp occurs > 10 years after e.timestamp",
+    "times.exists($1 occurs = 13 decades before $1)",
+    "exists e from xEvent where not (e.timestamp occurs between e.timestamp and e.timestamp)",
+    "times > date(2100, 1, 1)",
+    "date(2100, 1, 1) in times",
+    "times occurs on date(2100, 1, 1)",
+    "times.exists($1.getYear() = 1)",
+    "now = otherTimes",
+]
+
+
+@pytest.mark.parametrize("rule", DISTINCT_TIMES)
+def test_reading_ten_thousand_different_timestamps_takes_more_than_the_fuel(rule: str) -> None:
+    """A timestamp takes about 1 us to read: ten thousand of them are two to three times what a rule may take."""
+    expression = compiled(rule)
+    assert expression is not None
+    verdict = expression.test(hostile.facts())
+    assert verdict.fault is not None
+    assert "steps" in verdict.fault.message
+
+
 def fuel_used(rule: str, **inputs: Any) -> int:
     facts = pql.Facts(now=NOW, **inputs)
     pql.compile(rule).test(facts)

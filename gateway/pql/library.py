@@ -49,8 +49,10 @@ def _text_rows() -> list[Function]:
         ("contains", "doesNotContain", str.__contains__, "contains the text"),
     ):
         takes = ("text", "flag")
-        rows.append(Function(name, "text", takes, "boolean", text_rule(name, test), meaning, 1))
-        negative = text_rule(opposite, test, wanted=False)
+        searches = name == "contains"
+        positive = text_rule(name, test, searches=searches)
+        negative = text_rule(opposite, test, wanted=False, searches=searches)
+        rows.append(Function(name, "text", takes, "boolean", positive, meaning, 1))
         rows.append(Function(opposite, "text", takes, "boolean", negative, f"not null, and not: {meaning}", 1))
     return rows
 

@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import product
+from random import Random
 from typing import Any
 
 from gateway import pql
@@ -35,6 +36,12 @@ def time(number: int) -> str:
     return f"{(NOW - timedelta(seconds=977 * number)).isoformat()[:-6]}.{number * 7919 % 10**6:06}123+02:00"
 
 
+def random_text(size: int) -> str:
+    """Give a text of `a` and `b` in which nothing repeats, always the same one."""
+    numbers = Random(size)
+    return "".join(numbers.choice("ab") for _ in range(size))
+
+
 def nested(levels: int, around: Any) -> Any:
     """Put a value in so many lists."""
     for _ in range(levels):
@@ -54,6 +61,12 @@ def profile() -> dict[str, Any]:
         "ab": "ab" * 50_000,
         "long": "x" * 1_000_000,
         "longer": "x" * 1_000_000 + "y",
+        **{f"random{size}": random_text(size) for size in (60, 200, 400, 3_000)},
+        "randoms": [random_text(300)] * 1_000,
+        "a63": "a" * 63,
+        "a255": "a" * 255,
+        "a2400": "a" * 2_400,
+        "a29000": "a" * 29_000,
         "umlauts": "ß" * 200_000,
         "deep": nested(2_000, 1),
         "deepObject": deep_object(2_000),
@@ -309,6 +322,12 @@ def loops() -> list[str]:
     return [shape.format(condition) for condition, shape in product(conditions, shapes)] + aggregates
 
 
+RANDOM = ("random60", "random200", "random400", "random3000")
+SMALL = ("([ab]a|b|a)[ab]{13}c", "(a|b)*a(a|b){9}c", "([ab]{2}|a|b)*c", "[ab]{6}c", "(?i)a[ab]{3}c")
+SIMILAR = ("a63", "a255", "a2400", "a29000", "a")
+SOUGHT = tuple("a" * half + "b" + "a" * half for half in (600, 60, 15, 2))
+
+
 def patterns() -> list[str]:
     """Match patterns that make other engines backtrack, or whose automaton is large."""
     texts = ("a", "ab", "umlauts", "long")
@@ -328,6 +347,11 @@ def patterns() -> list[str]:
     many = " or ".join(f'a.matches("{i}x")' for i in range(400))
     return [
         *matches,
+        *[f'numbers.exists(^{text}.matches("{pattern}"))' for text, pattern in product(RANDOM, SMALL)],
+        *[f'randoms.matches("{pattern}")' for pattern in SMALL],
+        *[f'numbers.exists(^{text}.contains("{sought}"))' for text, sought in product(SIMILAR, SOUGHT)],
+        *[f'numbers.exists(^{text}.contains("{sought}", false))' for text, sought in product(SIMILAR, SOUGHT[:2])],
+        *[f'numbers.exists(not ^{text}.doesNotContain("{sought}"))' for text, sought in product(SIMILAR, SOUGHT[:2])],
         many,
         many.replace("x", "\\\\pL"),
         f'a.matches("{"(" * 300}")',

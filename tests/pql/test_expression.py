@@ -84,6 +84,11 @@ def test_the_printed_aggregate_is_moved_out_and_its_canonical_form_is_told() -> 
         ("xs.map((x) => x.a)[^.b = $1]", "xs.map((x) => x.a)[^b = $1]"),
         ("@{{a}}.b", "@{a}.b"),
         ("@{{{a}}}.b", "@{{{a}}}.b"),
+        ("sum (sum - 1) over x from [1, 2]", "sum (sum - 1) over x from [1, 2]"),
+        ("sum sum over x from xs", "sum (sum) over x from xs"),
+        ("min -1 over x from xs", "min (-1) over x from xs"),
+        ("count (Min.a) over x from xs", "count (Min.a) over x from xs"),
+        ("sum (x.a) over x from xs", "sum x.a over x from xs"),
         (r'"\w\"\n"', r'"\\w\"\n"'),
     ],
 )

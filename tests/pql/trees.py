@@ -10,6 +10,7 @@ from gateway.pql.operators import AGGREGATES
 from gateway.pql.times import UNITS
 
 NAMES = ["a", "b", "x", "tags", "xdm:a", "ns:b", "_id", "offer", "profile", "xEvent", "at", "all", "Count"]
+NAMES += ["sum", "min", "over"]
 WORDS = st.sampled_from(["a", "b", "x", "tags", "at", "_id", "xdm:a", "from", "like", "all"])
 VARIABLES = ["v", "w"]
 TEXTS = st.sampled_from(

@@ -160,12 +160,19 @@ def too_long() -> list[str]:
         ("widePrefixed.k", " + widePrefixed.k"),
         ("deep.x", " + deep.x"),
         (f"@{{{SCHEMA}}}.n.sum()", f" + @{{{SCHEMA}}}.n.sum()"),
+        ("a occurs on b", " or a occurs on b"),
+        ("a occurs <1 day before b", " or a occurs <1 day before b"),
+        ("if(a,b,c)", " = c or if(a,b,c)"),
+        ("a in [0.0", ", 0.1"),
+        ("@{a}", " + @{a}"),
+        ("(exists a from b)", " + (exists a from b)"),
+        ("not a", " or not a"),
         ("today = today", " and today = today"),
         ("long = longer", " or long = longer"),
         ('a.matches("b")', ' or a.matches("b")'),
         ("similar.distinct()", " = similar.distinct()"),
     )
-    times = (100, 600, 2_400, 20_000)
+    times = (100, 200, 260, 315, 395, 795, 2_400, 20_000)
     return [head + tail * count for (head, tail), count in product(parts, times)]
 
 
@@ -347,6 +354,9 @@ def patterns() -> list[str]:
     many = " or ".join(f'a.matches("{i}x")' for i in range(400))
     return [
         *matches,
+        " or ".join(f'a.matches("(a|b|c)*{i}")' for i in range(23)) + " or exists a from b" * 200,
+        " or ".join(f'a.matches("(?i)[\u0100-\uffff]{i}")' for i in range(23)) + " or a occurs on b" * 230,
+        " or ".join(f'a.matches("(?:[^\\\\pL]|\\\\pM)*{i}x12")' for i in range(4)),
         *[f'numbers.exists(^{text}.matches("{pattern}"))' for text, pattern in product(RANDOM, SMALL)],
         *[f'randoms.matches("{pattern}")' for pattern in SMALL],
         *[f'numbers.exists(^{text}.contains("{sought}"))' for text, sought in product(SIMILAR, SOUGHT)],

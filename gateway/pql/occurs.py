@@ -23,7 +23,7 @@ from gateway.pql.times import (
     relative,
     within,
 )
-from gateway.pql.values import ELEMENT_COST, kind_of
+from gateway.pql.values import ELEMENT_COST, article, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ def code_time(compiler: Compiler, node: nodes.Node, scope: Scope) -> Code:
             raise compiler.refuse("expected a time, such as `now`, `date(2024, 5, 1)` or a timestamp", node.at)
         return lambda _: instant
     if kind_of_node(node) not in {"time", "text", "value"}:
-        raise compiler.refuse(f"expected a time, such as `now` or `today`, not a {kind_of_node(node)}", node.at)
+        raise compiler.refuse(f"expected a time, such as `now` or `today`, not {article(kind_of_node(node))}", node.at)
     compiler.cost += 0 if kind_of_node(node) == "time" else READ_TIME_COST
     code = compiler.code(node, scope)
 
@@ -146,8 +146,7 @@ def any_occurs(facts: Facts, elements: list[Any], bounds: Interval, *, wanted: b
 def refuse_left(compiler: Compiler, node: nodes.Occurs) -> None:
     """Refuse what cannot be a timestamp on the left of `occurs`."""
     kind = kind_of_node(node.left)
-    null = isinstance(node.left, nodes.Literal) and node.left.value is None
-    if not null and (not isinstance(node.left, TIMED) or kind in {"boolean", "number"}):
+    if not isinstance(node.left, TIMED) or kind in {"boolean", "number"}:
         raise compiler.refuse("the left side of `occurs` must be a timestamp: a path, a call or a time", node.left.at)
 
 

@@ -7,7 +7,7 @@ from gateway.pql.facts import Facts
 from gateway.pql.faults import EvaluationError
 from gateway.pql.items import LOOP_COST
 from gateway.pql.patterns import COMPILE_COST, SEARCH_COST, Pattern, PatternError, compile_like, compile_pattern
-from gateway.pql.values import kind_of, text_of
+from gateway.pql.values import article, kind_of, text_of, whole
 
 CHARACTERS_PER_STEP = 4
 SHORT = 64
@@ -25,7 +25,7 @@ def need_text(name: str, value: Any) -> str:
     """Read a text, or a number or boolean as text."""
     text = text_of(value)
     if text is None:
-        raise EvaluationError(f"`{name}` takes text, not a {kind_of(value)}")
+        raise EvaluationError(f"`{name}` takes text, not {article(kind_of(value))}")
     return text
 
 
@@ -42,7 +42,9 @@ def text_rule(name: str, holds: Callable[[str, str], bool], *, wanted: bool = Tr
         if receiver is None or text is None:
             return False
         if not isinstance(sensitive, bool):
-            raise EvaluationError(f"`{name}` takes true or false as its second argument, not a {kind_of(sensitive)}")
+            raise EvaluationError(
+                f"`{name}` takes true or false as its second argument, not {article(kind_of(sensitive))}"
+            )
         sought = need_text(name, text)
         sought = sought if sensitive else folded(facts, sought)
         return any_text(facts, name, receiver, lambda given: run(facts, given, sought, sensitive=sensitive)) is wanted
@@ -113,10 +115,13 @@ def regex_group(facts: Facts, receiver: Any, regex: Any, group: Any = 1) -> str 
     if receiver is None or regex is None:
         return None
     pattern = pattern_of(facts, "regexGroup", regex)
-    if type(group) is not int or not 0 <= group <= pattern.search.groups:
+    number = whole(group)
+    if number is None:
+        raise EvaluationError("the group of `regexGroup` is a whole number")
+    if not 0 <= number <= pattern.search.groups:
         raise EvaluationError("the regular expression has no such group")
     match = search(facts, pattern, need_text("regexGroup", receiver))
-    captured = match.group(group) if match else None
+    captured = match.group(number) if match else None
     return captured.decode(errors="replace") if captured is not None else None
 
 

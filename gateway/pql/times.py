@@ -164,10 +164,11 @@ def relative(direction: str, point: datetime | Span) -> Interval:
     """Give the instants before, after or from a time (pql:TI5)."""
     begin = point.begin if isinstance(point, Span) else point
     if direction == "before":
-        return EARLIEST, earlier(begin, TICK)
+        return NEVER if begin == EARLIEST else (EARLIEST, begin - TICK)
     if direction == "from":
         return begin, LATEST
-    return (point.end, LATEST) if isinstance(point, Span) else (later(point, TICK), LATEST)
+    last = last_of(point)
+    return NEVER if last == LATEST else (last + TICK, LATEST)
 
 
 def inside(point: datetime | Span) -> Interval:

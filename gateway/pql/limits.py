@@ -21,7 +21,7 @@ MAX_PATTERN = 256
 MAX_PATTERNS = 6_000
 """Instructions of all patterns of a rule together, each counted with `PATTERN_SHARE` more."""
 
-PATTERN_SHARE = 250
+PATTERN_SHARE = 300
 
 MAX_NUMBER_TEXT = 400
 """Characters of the longest text that is still read as a number."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gateway.pql.items import Code
     from gateway.pql.scopes import Scope
 
-OCCURS_COST = 10
+OCCURS_COST = 5
 MOMENT_COST = 100
 INTERVAL_COSTS = {nodes.Within: 110, nodes.Relative: 30, nodes.Between: 40, nodes.On: 30}
 """Steps to calculate an interval, beside reading its times."""

@@ -1,14 +1,38 @@
 """No rule takes more than its fuel, whatever the rule and the data (spec pql:ST3); the clock is the benchmark's."""
 
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
 
 from gateway import pql
 from gateway.errors import RuleSyntaxError
-from gateway.pql.limits import FUEL
+from gateway.pql.limits import FUEL, MAX_TOKENS
+from gateway.pql.times import read_timestamp
 from tests.pql import hostile
 from tests.pql.cases import DATA, NOW
+
+OVERHEAD = MAX_TOKENS
+"""Calls an evaluation may make that no step pays for: one for each word of the rule, beside those in loops."""
+
+
+def counted(rule: pql.Expression, facts: pql.Facts) -> tuple[pql.Verdict, int]:
+    """Evaluate, and count the calls of Python and C functions it takes, timestamps read anew."""
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    read_timestamp.cache_clear()
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        verdict = rule.test(facts)
+    finally:
+        sys.setprofile(before)
+    return verdict, calls
 
 
 def compiled(rule: str) -> pql.Expression | None:
@@ -20,10 +44,12 @@ def compiled(rule: str) -> pql.Expression | None:
 
 @pytest.mark.parametrize("rule", [pytest.param(rule, id=name) for name, rule in hostile.CORPUS])
 def test_a_hostile_rule_is_refused_or_stays_within_its_fuel(rule: str) -> None:
+    """The calls the interpreter makes are counted beside the fuel: in a loop a step pays for one at most."""
     expression, facts = compiled(rule), hostile.facts()
     if expression is None:
         return
-    verdict = expression.test(facts)
+    verdict, calls = counted(expression, facts)
+    assert calls <= min(FUEL, FUEL - facts.fuel) + OVERHEAD
     if facts.fuel < 0:
         assert verdict.fault is not None
         assert "steps" in verdict.fault.message

@@ -103,9 +103,14 @@ def date_span(year: int, month: int, day: int) -> Span:
 def shift(instant: datetime, count: int, unit: Unit) -> datetime:
     """Add so many units; a day beyond the end of a month becomes its last day (pql:TI3)."""
     try:
-        return shift_months(instant, count * unit.months) if unit.months else instant + count * unit.length
+        return add(instant, count, unit)
     except OverflowError:
         return LATEST if count > 0 else EARLIEST
+
+
+def add(instant: datetime, count: int, unit: Unit) -> datetime:
+    """Add so many units. Raises OverflowError beyond the calendar."""
+    return shift_months(instant, count * unit.months) if unit.months else instant + count * unit.length
 
 
 def shift_months(instant: datetime, months: int) -> datetime:
@@ -149,16 +154,18 @@ def period(which: str, unit: Unit, now: datetime) -> Span:
 
 def within(operator: str, begin: datetime, count: int, unit: Unit, *, backwards: bool) -> Interval:
     """Give the instants that lie so far before or after a point (pql:TI4); `!=` gives those of `=`."""
-    bound = shift(begin, -count if backwards else count, unit)
-    if not EARLIEST < bound < LATEST:
-        everything = (EARLIEST, begin) if backwards else (begin, LATEST)
-        return everything if operator[0] == "<" else NEVER
+    nearer = (EARLIEST, begin) if backwards else (begin, LATEST)
+    try:
+        bound = add(begin, -count if backwards else count, unit)
+    except OverflowError:
+        return nearer if operator[0] == "<" else NEVER
     if operator in {"=", "!="}:
         return inside(span_of(bound, unit))
-    strict = TICK if operator in {"<", ">"} else timedelta()
-    if backwards:
-        return (later(bound, strict), begin) if operator[0] == "<" else (EARLIEST, earlier(bound, strict))
-    return (begin, earlier(bound, strict)) if operator[0] == "<" else (later(bound, strict), LATEST)
+    if operator in {"<=", ">="}:
+        side = (bound, LATEST) if backwards is (operator == "<=") else (EARLIEST, bound)
+    else:
+        side = relative("after" if backwards is (operator == "<") else "before", bound)
+    return (max(side[0], nearer[0]), min(side[1], nearer[1])) if operator[0] == "<" else side
 
 
 def relative(direction: str, point: datetime | Span) -> Interval:
@@ -179,19 +186,9 @@ def inside(point: datetime | Span) -> Interval:
 
 def last_of(point: datetime | Span) -> datetime:
     """Give the last instant of a time."""
-    return earlier(point.end, TICK) if isinstance(point, Span) and point.end < LATEST else instant_or_end(point)
+    return point.end - TICK if isinstance(point, Span) and point.end < LATEST else instant_or_end(point)
 
 
 def instant_or_end(point: datetime | Span) -> datetime:
     """Give an instant itself, and the end of a span."""
     return point.end if isinstance(point, Span) else point
-
-
-def earlier(instant: datetime, by: timedelta) -> datetime:
-    """Subtract, without leaving the calendar."""
-    return instant - by if instant > EARLIEST else instant
-
-
-def later(instant: datetime, by: timedelta) -> datetime:
-    """Add, without leaving the calendar."""
-    return instant + by if instant < LATEST else instant

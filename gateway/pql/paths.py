@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from gateway.pql.facts import Facts
 from gateway.pql.values import refuse_deep
 
-SECOND_LOOK = 8
+SECOND_LOOK = 14
 """Steps to look for a property under its other names."""
 
 ALIASES = {"_id": "@id", "_type": "@type"}

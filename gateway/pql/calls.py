@@ -15,7 +15,7 @@ from gateway.pql.patterns import SEARCH_COST, compile_pattern
 from gateway.pql.roots import straight
 from gateway.pql.source import quoted
 from gateway.pql.times import date_span, instant_of
-from gateway.pql.values import kind_of
+from gateway.pql.values import article, kind_of, whole
 
 if TYPE_CHECKING:
     from gateway.pql.compiler import Compiler
@@ -77,7 +77,7 @@ def code_receiver(compiler: Compiler, row: Function, target: nodes.Node, scope: 
     """Compile what a function is called on."""
     kind = kind_of_node(target)
     if kind != "value" and kind not in RECEIVERS.get(row.on, {kind}):
-        raise compiler.refuse(f"`{row.form}` cannot be called on a {kind}", target.at)
+        raise compiler.refuse(f"`{row.form}` cannot be called on {article(kind)}", target.at)
     if row.on == "time" and isinstance(target, nodes.Literal):
         refuse_timestamp(compiler, target)
     code = compiler.code(target, scope)
@@ -99,7 +99,7 @@ def need_object(name: str, value: Any) -> dict[str, Any]:
         return value
     if value is None:
         return {}
-    raise EvaluationError(f"`{name}` takes an object, not a {kind_of(value)}")
+    raise EvaluationError(f"`{name}` takes an object, not {article(kind_of(value))}")
 
 
 def code_argument(compiler: Compiler, row: Function, index: int, node: nodes.Node, scope: Scope) -> Code:
@@ -110,7 +110,7 @@ def code_argument(compiler: Compiler, row: Function, index: int, node: nodes.Nod
         return Fixed(item)
     kind = kind_of_node(node)
     if kind != "value" and kind not in ARGUMENTS.get(takes, {kind}):
-        raise compiler.refuse(f"argument {index + 1} of `{row.form}` cannot be a {kind}", node.at)
+        raise compiler.refuse(f"argument {index + 1} of `{row.form}` cannot be {article(kind)}", node.at)
     if takes == "regex" and isinstance(node, nodes.Literal) and isinstance(node.value, str):
         return Fixed(compiler.pattern(compile_pattern, node.value, node.at))
     if takes == "regex":
@@ -136,10 +136,11 @@ def refuse_date(compiler: Compiler, node: nodes.Call) -> None:
     parts = [argument.value for argument in node.arguments if isinstance(argument, nodes.Literal)]
     if len(parts) < len(node.arguments) or None in parts:
         return
-    if any(type(part) is not int for part in parts):
+    numbers = [number for part in parts if (number := whole(part)) is not None]
+    if len(numbers) < len(parts):
         raise compiler.refuse("`date` takes three whole numbers: year, month, day", node.at)
     try:
-        date_span(*parts)  # type: ignore[arg-type] # three whole numbers, as just checked
+        date_span(*numbers)
     except (ValueError, OverflowError):
         raise compiler.refuse("there is no such date", node.at) from None
 

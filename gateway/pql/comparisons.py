@@ -153,7 +153,11 @@ def code_in(compiler: Compiler, node: nodes.Compare, left: Code, scope: Scope) -
         value, elements = left(facts), right(facts)
         if value is None or elements is None:
             return False
-        return is_member(facts, value, elements if type(elements) is list else [elements]) is wanted
+        try:
+            return is_member(facts, value, elements if type(elements) is list else [elements]) is wanted
+        except EvaluationError as error:
+            error.at = node.at if error.at < 0 else error.at
+            raise
 
     return run
 
@@ -167,4 +171,12 @@ def code_like(compiler: Compiler, node: nodes.Compare, left: Code, scope: Scope)
     else:
         compiler.slot()  # patterns made at run time live in the scratch space of one evaluation
     right = compiler.code(node.right, scope)
-    return lambda facts: texts.like(facts, left(facts), right(facts), pattern)
+
+    def run(facts: Facts) -> bool:
+        try:
+            return texts.like(facts, left(facts), right(facts), pattern)
+        except EvaluationError as error:
+            error.at = node.at if error.at < 0 else error.at
+            raise
+
+    return run

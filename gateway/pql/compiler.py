@@ -19,7 +19,7 @@ from gateway.pql.limits import MAX_PATTERNS, PATTERN_SHARE
 from gateway.pql.patterns import Pattern, PatternError
 from gateway.pql.scopes import Scope
 from gateway.pql.source import Source
-from gateway.pql.values import arithmetic, kind_of, truth
+from gateway.pql.values import arithmetic, article, kind_of, truth
 
 CHEAP = 12
 """Steps up to which a skipped operand is not worth paying for separately."""
@@ -105,15 +105,17 @@ class Compiler:
         cost, self.cost = self.cost, before
         return Item(slot, code, cost)
 
-    def once(self, code: Code) -> Code:
-        """Inside a loop, keep the value of code that no turn can change."""
+    def once(self, code: Code, cost: int = 0) -> Code:
+        """Inside a loop, keep the value of code that no turn can change; `cost` is paid when it is made."""
         if not self.loops:
+            self.cost += cost
             return code
         slot = self.slot()
 
         def run(facts: Facts) -> Any:
             value = facts.bound[slot]
             if value is UNSET:
+                facts.spend(cost)
                 value = facts.bound[slot] = code(facts)
             return value
 
@@ -180,7 +182,7 @@ def code_prefix(compiler: Compiler, node: nodes.Prefix, scope: Scope) -> Code:
     def negative(facts: Facts) -> Any:
         value = operand(facts)
         if value is not None and type(value) not in {int, float}:
-            raise placed(EvaluationError(f"`-` takes a number, not a {kind_of(value)}"), node.at)
+            raise placed(EvaluationError(f"`-` takes a number, not {article(kind_of(value))}"), node.at)
         return arithmetic("*", value, -1)
 
     return negative

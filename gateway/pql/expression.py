@@ -82,12 +82,10 @@ class Expression:
             return Verdict(holds=False, fault=self._fault(error))
 
     def _fault(self, error: Exception) -> Fault:
-        """Turn an exception into a value."""
+        """Turn an exception into a value; what no operation claims is laid to the outermost one."""
         if not isinstance(error, EvaluationError):
             return Fault(f"the rule could not be evaluated: {type(error).__name__}", code="rule-internal")
-        if error.at < 0:
-            return Fault(error.message)
-        line, column = Source(self.text).place(error.at)
+        line, column = Source(self.text).place(self.tree.at if error.at < 0 else error.at)
         return Fault(error.message, line, column)
 
 

@@ -54,10 +54,8 @@ class Facts:
         return facts
 
     def begin(self, fuel: int, slots: int) -> None:
-        """Make the scratch space ready. Raises EvaluationError when there is no fuel to begin with."""
+        """Make the scratch space ready."""
         self.fuel = fuel
-        if fuel < 0:
-            self.spend(0)
         if slots:
             self.bound = [UNSET] * slots
             self.patterns = {}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from gateway.pql import lists, texts
 from gateway.pql.facts import Facts
 from gateway.pql.texts import Apply, text_rule
+from gateway.pql.times import READ_TIME_COST
 
 
 class Function(NamedTuple):
@@ -48,8 +49,10 @@ def _text_rows() -> list[Function]:
         ("contains", "doesNotContain", str.__contains__, "contains the text"),
     ):
         takes = ("text", "flag")
-        rows.append(Function(name, "text", takes, "boolean", text_rule(name, test), meaning, 1))
-        negative = text_rule(opposite, test, wanted=False)
+        searches = name == "contains"
+        positive = text_rule(name, test, searches=searches)
+        negative = text_rule(opposite, test, wanted=False, searches=searches)
+        rows.append(Function(name, "text", takes, "boolean", positive, meaning, 1))
         rows.append(Function(opposite, "text", takes, "boolean", negative, f"not null, and not: {meaning}", 1))
     return rows
 
@@ -101,10 +104,24 @@ TABLE: tuple[Function, ...] = (
     Function("get", "object", ("key",), "value", lists.get, "the value of exactly this key, or null"),
     Function("keys", "object", (), "list", lists.keys, "the keys"),
     Function("values", "object", (), "list", lists.values, "the values"),
-    Function("getYear", "time", (), "number", lists.year, "year of a timestamp, in UTC", cost=15),
-    Function("getMonth", "time", (), "number", lists.month, "month of a timestamp, in UTC; January is 1", cost=15),
+    Function("getYear", "time", (), "number", lists.year, "year of a timestamp, in UTC", cost=10 + READ_TIME_COST),
     Function(
-        "getDayOfMonth", "time", (), "number", lists.day_of_month, "day of the month of a timestamp, in UTC", cost=15
+        "getMonth",
+        "time",
+        (),
+        "number",
+        lists.month,
+        "month of a timestamp, in UTC; January is 1",
+        cost=10 + READ_TIME_COST,
+    ),
+    Function(
+        "getDayOfMonth",
+        "time",
+        (),
+        "number",
+        lists.day_of_month,
+        "day of the month of a timestamp, in UTC",
+        cost=10 + READ_TIME_COST,
     ),
     Function("currentYear", "none", (), "number", _current("year"), "year of `now`", reads=_NOW),
     Function("currentMonth", "none", (), "number", _current("month"), "month of `now`", reads=_NOW),

@@ -7,7 +7,7 @@ than 5 ms, whatever the rule and whatever the data.
 
 MAX_SOURCE_BYTES = 15 * 1024
 MAX_DEPTH = 30
-MAX_TOKENS = 2_500
+MAX_TOKENS = 1_600
 """Words and signs of a rule, and so the most nodes its tree can have: each takes one at least."""
 
 FUEL = 100_000
@@ -21,7 +21,7 @@ MAX_PATTERN = 256
 MAX_PATTERNS = 6_000
 """Instructions of all patterns of a rule together, each counted with `PATTERN_SHARE` more."""
 
-PATTERN_SHARE = 50
+PATTERN_SHARE = 300
 
 MAX_NUMBER_TEXT = 400
 """Characters of the longest text that is still read as a number."""

@@ -9,7 +9,18 @@ from gateway.pql.faults import EvaluationError
 from gateway.pql.items import Item
 from gateway.pql.paths import key, member
 from gateway.pql.times import Span, date_span, instant_of
-from gateway.pql.values import ELEMENT_COST, INDEX_COST, Members, double, is_member, key_of, kind_of, text_of
+from gateway.pql.values import (
+    ELEMENT_COST,
+    INDEX_COST,
+    Members,
+    article,
+    double,
+    is_member,
+    key_of,
+    kind_of,
+    text_of,
+    whole,
+)
 
 MEMBERSHIP, STATUS = key("segmentMembership"), key("status")
 STAYING = ("realized", "existing")
@@ -50,9 +61,12 @@ def kind_of_all(name: str, values: list[Any], kinds: set[str]) -> str:
 def total(facts: Facts, elements: list[Any], item: Item | None = None) -> float:
     """Add numbers; 0 for an empty list."""
     values = present(facts, elements, item)
-    if not values:
-        return 0
-    kind_of_all("sum", values, {"number"})
+    return added("sum", values) if values else 0
+
+
+def added(name: str, values: list[Any]) -> float:
+    """Add numbers."""
+    kind_of_all(name, values, {"number"})
     result = double(sum(double(value) for value in values))
     if not math.isfinite(result):
         raise EvaluationError("the sum is too large")
@@ -62,7 +76,7 @@ def total(facts: Facts, elements: list[Any], item: Item | None = None) -> float:
 def average(facts: Facts, elements: list[Any], item: Item | None = None) -> float | None:
     """Give the mean of numbers; null for an empty list."""
     values = present(facts, elements, item)
-    return total(facts, values) / len(values) if values else None
+    return added("average", values) / len(values) if values else None
 
 
 def least(facts: Facts, elements: list[Any], item: Item | None = None) -> Any:
@@ -87,13 +101,14 @@ def comparable(facts: Facts, name: str, values: list[Any]) -> list[Any]:
 def ranked(facts: Facts, elements: list[Any], item: Item, number: Any, *, highest: bool) -> list[Any]:
     """Give the elements with the highest or lowest values; equal ones stay in order, those without one are left out."""
     name = "topN" if highest else "bottomN"
-    if type(number) not in {int, float} or number != number // 1 or number < 0:
+    most = whole(number)
+    if most is None or most < 0:
         raise EvaluationError(f"`{name}` takes a whole number of elements")
     facts.spend(len(elements) * (8 + len(elements).bit_length()))
     paired = [pair for pair in zip(item.each(facts, elements), elements, strict=True) if pair[0] is not None]
     comparable(facts, name, [value for value, _ in paired])
     paired.sort(key=lambda pair: pair[0], reverse=highest)
-    return [element for _, element in paired[: int(min(number, len(paired)))]]
+    return [element for _, element in paired[: min(most, len(paired))]]
 
 
 def top(facts: Facts, elements: list[Any], item: Item, number: Any) -> list[Any]:
@@ -191,7 +206,7 @@ def get(_facts: Facts, record: dict[str, Any], name: Any) -> Any:
     """Give the value of exactly this key, or null."""
     text = text_of(name)
     if text is None and name is not None:
-        raise EvaluationError(f"`get` takes text, not a {kind_of(name)}")
+        raise EvaluationError(f"`get` takes text, not {article(kind_of(name))}")
     return None if text is None else record.get(text)
 
 
@@ -237,10 +252,11 @@ def date(_facts: Facts, *parts: Any) -> Span | None:
     """Give one day from year, month and day; null when one of them is."""
     if None in parts:
         return None
-    if any(type(part) is not int for part in parts):
+    numbers = [number for part in parts if (number := whole(part)) is not None]
+    if len(numbers) < len(parts):
         raise EvaluationError("`date` takes three whole numbers: year, month, day")
     try:
-        return date_span(*parts)
+        return date_span(*numbers)
     except (ValueError, OverflowError):
         raise EvaluationError("there is no such date") from None
 

@@ -10,6 +10,7 @@ from gateway.pql.faults import EvaluationError
 from gateway.pql.kinds import kind_of_node
 from gateway.pql.times import (
     LONGEST_TIMESTAMP,
+    READ_TIME_COST,
     UNITS,
     Interval,
     Span,
@@ -22,7 +23,7 @@ from gateway.pql.times import (
     relative,
     within,
 )
-from gateway.pql.values import ELEMENT_COST, kind_of
+from gateway.pql.values import ELEMENT_COST, article, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +33,11 @@ if TYPE_CHECKING:
     from gateway.pql.items import Code
     from gateway.pql.scopes import Scope
 
-OCCURS_COST = 10
+OCCURS_COST = 5
 MOMENT_COST = 100
+INTERVAL_COSTS = {nodes.Within: 110, nodes.Relative: 30, nodes.Between: 40, nodes.On: 30}
+"""Steps to calculate an interval, beside reading its times."""
+
 DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 TIMED = (nodes.Moment, nodes.Name, nodes.Parameter, nodes.Context, nodes.Outer, nodes.Step, nodes.Filter, nodes.Call)
 """What may stand on the left of `occurs` (pql:ST1, X4)."""
@@ -44,17 +48,15 @@ def code_moment(compiler: Compiler, node: nodes.Moment, _scope: Scope) -> Code:
     compiler.roots.add("now")
     if node.word == "now":
         return lambda facts: facts.now
-    compiler.cost += MOMENT_COST
     days = DAYS[node.word]
-    return compiler.once(lambda facts: day_of(facts.now, days))
+    return compiler.once(lambda facts: day_of(facts.now, days), MOMENT_COST)
 
 
 def code_period(compiler: Compiler, node: nodes.Period, _scope: Scope) -> Code:
     """Compile `this month` and its like."""
     compiler.roots.add("now")
-    compiler.cost += MOMENT_COST
     which, unit = node.which, UNITS[node.unit]
-    return compiler.once(lambda facts: period(which, unit, facts.now))
+    return compiler.once(lambda facts: period(which, unit, facts.now), MOMENT_COST)
 
 
 def code_time(compiler: Compiler, node: nodes.Node, scope: Scope) -> Code:
@@ -65,7 +67,8 @@ def code_time(compiler: Compiler, node: nodes.Node, scope: Scope) -> Code:
             raise compiler.refuse("expected a time, such as `now`, `date(2024, 5, 1)` or a timestamp", node.at)
         return lambda _: instant
     if kind_of_node(node) not in {"time", "text", "value"}:
-        raise compiler.refuse(f"expected a time, such as `now` or `today`, not a {kind_of_node(node)}", node.at)
+        raise compiler.refuse(f"expected a time, such as `now` or `today`, not {article(kind_of_node(node))}", node.at)
+    compiler.cost += 0 if kind_of_node(node) == "time" else READ_TIME_COST
     code = compiler.code(node, scope)
 
     def run(facts: Facts) -> datetime | Span | None:
@@ -88,12 +91,9 @@ def need_instant(value: Any) -> datetime:
 def code_occurs(compiler: Compiler, node: nodes.Occurs, scope: Scope) -> Code:
     """Compile `occurs`; null is nowhere, a list occurs where some element does (pql:TI1)."""
     refuse_left(compiler, node)
-    compiler.cost += OCCURS_COST
+    compiler.cost += OCCURS_COST + READ_TIME_COST
     left = compiler.code(node.left, scope)
-    interval = code_interval(compiler, node.when, scope)
-    times = (node.when.first, node.when.last) if isinstance(node.when, nodes.Between) else (node.when.time,)
-    if all(map(is_steady, times)):
-        interval = compiler.once(interval)
+    interval = code_bounds(compiler, node.when, scope)
     wanted = not (isinstance(node.when, nodes.Within) and node.when.operator == "!=")
 
     def run(facts: Facts) -> bool:
@@ -116,6 +116,19 @@ def code_occurs(compiler: Compiler, node: nodes.Occurs, scope: Scope) -> Code:
     return run
 
 
+def code_bounds(compiler: Compiler, when: nodes.When, scope: Scope) -> Code:
+    """Compile the interval; one that is the same throughout an evaluation is calculated, and paid for, once."""
+    times = (when.first, when.last) if isinstance(when, nodes.Between) else (when.time,)
+    before, compiler.cost = compiler.cost, 0
+    interval = code_interval(compiler, when, scope)
+    cost = compiler.cost + INTERVAL_COSTS[type(when)]
+    compiler.cost = before
+    if all(map(is_steady, times)):
+        return compiler.once(interval, cost)
+    compiler.cost += cost
+    return interval
+
+
 def is_steady(node: nodes.Node) -> bool:
     """Say whether a time is the same throughout an evaluation."""
     if isinstance(node, nodes.Call):
@@ -125,7 +138,7 @@ def is_steady(node: nodes.Node) -> bool:
 
 def any_occurs(facts: Facts, elements: list[Any], bounds: Interval, *, wanted: bool) -> bool:
     """Say whether some element that is not null lies in an interval, or outside."""
-    facts.spend((ELEMENT_COST + OCCURS_COST) * len(elements))
+    facts.spend((ELEMENT_COST + OCCURS_COST + READ_TIME_COST) * len(elements))
     instants = (need_instant(element) for element in elements if element is not None)
     return any((bounds[0] <= instant <= bounds[1]) is wanted for instant in instants)
 
@@ -133,8 +146,7 @@ def any_occurs(facts: Facts, elements: list[Any], bounds: Interval, *, wanted: b
 def refuse_left(compiler: Compiler, node: nodes.Occurs) -> None:
     """Refuse what cannot be a timestamp on the left of `occurs`."""
     kind = kind_of_node(node.left)
-    null = isinstance(node.left, nodes.Literal) and node.left.value is None
-    if not null and (not isinstance(node.left, TIMED) or kind in {"boolean", "number"}):
+    if not isinstance(node.left, TIMED) or kind in {"boolean", "number"}:
         raise compiler.refuse("the left side of `occurs` must be a timestamp: a path, a call or a time", node.left.at)
 
 

@@ -90,7 +90,7 @@ class Parser:
     def unexpected(self, expected: str) -> RuleSyntaxError:
         """Make the error for the token that is next."""
         token, before = self.token, self.tokens[self.at - 1]
-        if before.word in QUERIES and token.kind == "name":
+        if before.word in QUERIES and token.kind == "name" and self.tokens[self.at - 2].word != ".":
             expected = f"a variable name and `from` after `{before.text}`"
         return self.source.refuse(RuleSyntaxError, f"expected {expected}, found {token.shown()}", token.at)
 
@@ -238,7 +238,9 @@ class Parser:
         else:
             with self.nested():
                 inner = self.expression()
-        self.expect(")", f"for the `(` of column {self.source.place(token.at)[1]}")
+        line, column = self.source.place(token.at)
+        before = "" if line == self.source.place(self.token.at)[0] else f"line {line}, "
+        self.expect(")", f"for the `(` of {before}column {column}")
         return inner
 
     def listing(self, token: Token) -> nodes.Node:

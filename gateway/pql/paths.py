@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from gateway.pql.facts import Facts
 from gateway.pql.values import refuse_deep
 
-SECOND_LOOK = 8
+SECOND_LOOK = 14
 """Steps to look for a property under its other names."""
 
 ALIASES = {"_id": "@id", "_type": "@type"}
@@ -31,7 +31,7 @@ def key(name: str) -> Key:
 
 
 def member(facts: Facts, record: dict[str, Any], sought: Key) -> Any:
-    """Give a property of an object, or None."""
+    """Give a property of an object, or None; a name whose value is null is not there (pql:PA4)."""
     value = record.get(sought.exact)
     if value is not None:
         return value
@@ -40,9 +40,9 @@ def member(facts: Facts, record: dict[str, Any], sought: Key) -> Any:
         facts.spend(SECOND_LOOK)
         return value
     facts.spend(SECOND_LOOK + 2 * len(record))
-    found = [name for name in record if name.endswith(sought.suffix)]
+    found = [held for name, held in record.items() if held is not None and name.endswith(sought.suffix)]
     if len(found) == 1:
-        value = record[found[0]]
+        value = found[0]
     return record.get(sought.alias) if value is None and sought.alias else value
 
 

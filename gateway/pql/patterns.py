@@ -1,9 +1,11 @@
-"""Regular expressions and `like` patterns, matched by RE2 in time linear in the text (spec pql §6.5, repository F9).
+r"""Regular expressions and `like` patterns, matched by RE2 in time linear in the text (spec pql §6.5, repository F9).
 
-The dialect is RE2's: no back-references, no look-around, and the classes for digits and words mean ASCII.
+The dialect is what RE2 and Python's `re` both read: no back-references, no look-around, no `\pL` or `\z`. Python only
+reads the pattern, it never matches with it. The classes for digits and words mean ASCII.
 """
 
 import re
+import warnings
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -15,9 +17,11 @@ COMPILE_COST = 25_000
 """Steps for a pattern that is only known at run time: RE2 takes up to 1 ms for the worst one it accepts."""
 
 SEARCH_COST = 40
-SMALL_PROGRAM = 30
-"""Instructions up to which RE2 was not slower than 80 ns a byte; with more it may take 13 ns for each of them."""
+INSTRUCTIONS_PER_STEP = 2
+"""RE2 took up to 14 ns for each instruction of a pattern, for every byte of text."""
 
+FOREIGN = re.compile(r"[^\x00-\x7f]")
+FLAGS = re.compile(r"\(\?[a-z]+")
 MEMORY = 1 << 16
 WILD = {"%": ".*", "_": "."}
 
@@ -39,7 +43,23 @@ def compile_pattern(text: str) -> Pattern:
     """Compile a regular expression. Raises PatternError when it is too long, too complicated or not RE2's dialect."""
     if len(text) > MAX_PATTERN:
         raise PatternError(f"a regular expression is at most {MAX_PATTERN} characters long, this has {len(text)}")
-    return compile_text(text)
+    pattern = compile_text(text)
+    refuse_foreign(text)
+    return pattern
+
+
+def refuse_foreign(text: str) -> None:
+    """Refuse what only RE2 reads (repository F9).
+
+    Python only sees ASCII, and not whether case matters: it would spend milliseconds on each large class.
+    """
+    plain = FOREIGN.sub("\x7f", FLAGS.sub(lambda flags: flags[0].replace("i", "s"), text))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # `[[:alpha:]]`: a class here, a set of characters there
+            re.compile(plain)
+    except (re.error, FutureWarning, OverflowError, RecursionError) as error:
+        raise PatternError(f"this regular expression is not understood: {error}") from None
 
 
 @lru_cache(maxsize=128)
@@ -65,4 +85,4 @@ def compile_text(text: str) -> Pattern:
     except UnicodeEncodeError:
         raise PatternError("half of a surrogate pair is not a character") from None
     size = compiled.programsize
-    return Pattern(compiled, size, 2 if size <= SMALL_PROGRAM else size // 3)
+    return Pattern(compiled, size, max(2, size // INSTRUCTIONS_PER_STEP))

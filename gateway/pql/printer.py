@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.pql import nodes
-from gateway.pql.operators import ADD, AND, COMPARE, NOT, OPEN, OPERATORS, OR, POSTFIX, SIGNS
+from gateway.pql.operators import ADD, AGGREGATES, AND, COMPARE, NOT, OPEN, OPERATORS, OR, POSTFIX, SIGNS
 from gateway.pql.times import UNITS
 
 LEVELS: dict[type[nodes.Node], int] = {
@@ -117,8 +117,10 @@ def print_clause(clause: nodes.Clause) -> str:
 
 
 def print_over(node: nodes.Over) -> str:
-    """Print an aggregate over clauses."""
-    return f"{node.function} {print_node(node.value, ADD)} over {print_clauses(node.clauses)}"
+    """Print an aggregate over clauses; its value in parentheses, or the word would be read as the value's own."""
+    value = print_node(node.value)
+    plain = isinstance(node.value, nodes.Name | nodes.Step) and value.partition(".")[0].lower() not in AGGREGATES
+    return f"{node.function} {value if plain else f'({value})'} over {print_clauses(node.clauses)}"
 
 
 def print_let(node: nodes.Let) -> str:

@@ -8,6 +8,7 @@ from gateway.pql import lists, nodes
 from gateway.pql.faults import EvaluationError
 from gateway.pql.items import Item, listed, sourced
 from gateway.pql.kinds import kind_of_node
+from gateway.pql.values import article
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ def code_filter(compiler: Compiler, node: nodes.Filter, scope: Scope) -> Code:
     """Compile `list[condition]`; a position is no condition (pql:PA6)."""
     kind = kind_of_node(node.condition)
     if kind in {"number", "text", "time"}:
-        message = f"brackets hold a condition on the elements, not a {kind}; there is no access by position"
+        message = f"brackets hold a condition on the elements, not {article(kind)}; there is no access by position"
         raise compiler.refuse(message, node.condition.at)
     compiler.cost += LOOP_SETUP
     target = compiler.code(node.target, scope)

@@ -7,10 +7,16 @@ from gateway.pql.facts import Facts
 from gateway.pql.faults import EvaluationError
 from gateway.pql.items import LOOP_COST
 from gateway.pql.patterns import COMPILE_COST, SEARCH_COST, Pattern, PatternError, compile_like, compile_pattern
-from gateway.pql.values import kind_of, text_of
+from gateway.pql.values import article, kind_of, text_of, whole
 
 CHARACTERS_PER_STEP = 4
-SHORT = 256
+SHORT = 64
+LONG = 30_000
+"""Characters from which Python searches a text in time linear in its length."""
+
+LONGEST_SOUGHT = 2_500
+TRIALS_PER_STEP = 64
+"""Characters compared for one step where every place of a text is tried for what is sought."""
 """Characters below which a test of text is paid for with the call."""
 Apply = Callable[..., Any]
 
@@ -19,14 +25,15 @@ def need_text(name: str, value: Any) -> str:
     """Read a text, or a number or boolean as text."""
     text = text_of(value)
     if text is None:
-        raise EvaluationError(f"`{name}` takes text, not a {kind_of(value)}")
+        raise EvaluationError(f"`{name}` takes text, not {article(kind_of(value))}")
     return text
 
 
-def text_rule(name: str, holds: Callable[[str, str], bool], *, wanted: bool = True) -> Apply:
+def text_rule(name: str, holds: Callable[[str, str], bool], *, wanted: bool = True, searches: bool = False) -> Apply:
     """Make a function such as `contains`, or with `wanted=False` its opposite.
 
     For a list the one says that some element passes the test and the opposite that none does; with null both are false.
+    `searches` says that the test may try every place of the text.
     """
 
     def apply(facts: Facts, receiver: Any, text: Any, sensitive: Any = True) -> bool:  # noqa: FBT002 - the language passes it by place
@@ -35,15 +42,28 @@ def text_rule(name: str, holds: Callable[[str, str], bool], *, wanted: bool = Tr
         if receiver is None or text is None:
             return False
         if not isinstance(sensitive, bool):
-            raise EvaluationError(f"`{name}` takes true or false as its second argument, not a {kind_of(sensitive)}")
+            raise EvaluationError(
+                f"`{name}` takes true or false as its second argument, not {article(kind_of(sensitive))}"
+            )
         sought = need_text(name, text)
+        sought = sought if sensitive else folded(facts, sought)
         return any_text(facts, name, receiver, lambda given: run(facts, given, sought, sensitive=sensitive)) is wanted
 
     def run(facts: Facts, given: str, sought: str, *, sensitive: bool) -> bool:
+        given = given if sensitive else folded(facts, given)
         facts.spend(LOOP_COST + (len(given) + len(sought)) // CHARACTERS_PER_STEP)
-        return holds(given, sought) if sensitive else holds(given.casefold(), sought.casefold())
+        if searches and len(given) < LONG:
+            places = max(0, len(given) - len(sought) + 1)
+            facts.spend(places * min(len(sought), LONGEST_SOUGHT) // TRIALS_PER_STEP)
+        return holds(given, sought)
 
     return apply
+
+
+def folded(facts: Facts, text: str) -> str:
+    """Give a text without upper and lower case."""
+    facts.spend(len(text) // CHARACTERS_PER_STEP)
+    return text.casefold()
 
 
 def any_text(facts: Facts, name: str, receiver: Any, test: Callable[[str], bool]) -> bool:
@@ -95,10 +115,13 @@ def regex_group(facts: Facts, receiver: Any, regex: Any, group: Any = 1) -> str 
     if receiver is None or regex is None:
         return None
     pattern = pattern_of(facts, "regexGroup", regex)
-    if type(group) is not int or not 0 <= group <= pattern.search.groups:
+    number = whole(group)
+    if number is None:
+        raise EvaluationError("the group of `regexGroup` is a whole number")
+    if not 0 <= number <= pattern.search.groups:
         raise EvaluationError("the regular expression has no such group")
     match = search(facts, pattern, need_text("regexGroup", receiver))
-    captured = match.group(group) if match else None
+    captured = match.group(number) if match else None
     return captured.decode(errors="replace") if captured is not None else None
 
 

@@ -4,19 +4,20 @@ An instant is an aware `datetime` in UTC. A span is what `today`, `date(…)` an
 end, the end not included. Results beyond the years 1 to 9999 are held at `EARLIEST` and `LATEST`.
 """
 
-import re
 from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import msgspec
+from msgspec import ValidationError, convert
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
 TICK = timedelta(microseconds=1)
 DAY = timedelta(days=1)
 LONGEST_TIMESTAMP = 64
+READ_TIME_COST = 30
+"""Steps to read a timestamp that was not read lately."""
 
 Interval = tuple[datetime, datetime]
 """First and last instant that count, both included."""
@@ -74,17 +75,18 @@ def read_timestamp(text: str) -> datetime | None:
 
     A leap second counts as the second before it; digits beyond the microsecond are cut off.
     """
-    if len(text) == 10:
+    size = len(text)
+    if size == 10:
         text += "T00:00:00Z"
-    elif text[17:19] == "60":
-        text = f"{text[:17]}59{text[19:]}"
-    if len(text) > 26:
-        text = re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", text)
+    elif size > 26 and text[19] == "." and text[26].isdigit():
+        text = text[:26] + text[26:].lstrip("0123456789")
     try:
-        instant = msgspec.convert(text, datetime)
+        instant = convert(text, datetime)
+        if instant.tzinfo is UTC:
+            return instant
         return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
-    except (msgspec.ValidationError, OverflowError):
-        return None
+    except (ValidationError, OverflowError):
+        return read_timestamp(f"{text[:17]}59{text[19:]}") if text[17:19] == "60" else None
 
 
 def day_of(instant: datetime, days: int = 0) -> Span:
@@ -101,9 +103,14 @@ def date_span(year: int, month: int, day: int) -> Span:
 def shift(instant: datetime, count: int, unit: Unit) -> datetime:
     """Add so many units; a day beyond the end of a month becomes its last day (pql:TI3)."""
     try:
-        return shift_months(instant, count * unit.months) if unit.months else instant + count * unit.length
+        return add(instant, count, unit)
     except OverflowError:
         return LATEST if count > 0 else EARLIEST
+
+
+def add(instant: datetime, count: int, unit: Unit) -> datetime:
+    """Add so many units. Raises OverflowError beyond the calendar."""
+    return shift_months(instant, count * unit.months) if unit.months else instant + count * unit.length
 
 
 def shift_months(instant: datetime, months: int) -> datetime:
@@ -147,26 +154,29 @@ def period(which: str, unit: Unit, now: datetime) -> Span:
 
 def within(operator: str, begin: datetime, count: int, unit: Unit, *, backwards: bool) -> Interval:
     """Give the instants that lie so far before or after a point (pql:TI4); `!=` gives those of `=`."""
-    bound = shift(begin, -count if backwards else count, unit)
-    if not EARLIEST < bound < LATEST:
-        everything = (EARLIEST, begin) if backwards else (begin, LATEST)
-        return everything if operator[0] == "<" else NEVER
+    nearer = (EARLIEST, begin) if backwards else (begin, LATEST)
+    try:
+        bound = add(begin, -count if backwards else count, unit)
+    except OverflowError:
+        return nearer if operator[0] == "<" else NEVER
     if operator in {"=", "!="}:
         return inside(span_of(bound, unit))
-    strict = TICK if operator in {"<", ">"} else timedelta()
-    if backwards:
-        return (later(bound, strict), begin) if operator[0] == "<" else (EARLIEST, earlier(bound, strict))
-    return (begin, earlier(bound, strict)) if operator[0] == "<" else (later(bound, strict), LATEST)
+    if operator in {"<=", ">="}:
+        side = (bound, LATEST) if backwards is (operator == "<=") else (EARLIEST, bound)
+    else:
+        side = relative("after" if backwards is (operator == "<") else "before", bound)
+    return (max(side[0], nearer[0]), min(side[1], nearer[1])) if operator[0] == "<" else side
 
 
 def relative(direction: str, point: datetime | Span) -> Interval:
     """Give the instants before, after or from a time (pql:TI5)."""
     begin = point.begin if isinstance(point, Span) else point
     if direction == "before":
-        return EARLIEST, earlier(begin, TICK)
+        return NEVER if begin == EARLIEST else (EARLIEST, begin - TICK)
     if direction == "from":
         return begin, LATEST
-    return (point.end, LATEST) if isinstance(point, Span) else (later(point, TICK), LATEST)
+    last = last_of(point)
+    return NEVER if last == LATEST else (last + TICK, LATEST)
 
 
 def inside(point: datetime | Span) -> Interval:
@@ -176,19 +186,9 @@ def inside(point: datetime | Span) -> Interval:
 
 def last_of(point: datetime | Span) -> datetime:
     """Give the last instant of a time."""
-    return earlier(point.end, TICK) if isinstance(point, Span) and point.end < LATEST else instant_or_end(point)
+    return point.end - TICK if isinstance(point, Span) and point.end < LATEST else instant_or_end(point)
 
 
 def instant_or_end(point: datetime | Span) -> datetime:
     """Give an instant itself, and the end of a span."""
     return point.end if isinstance(point, Span) else point
-
-
-def earlier(instant: datetime, by: timedelta) -> datetime:
-    """Subtract, without leaving the calendar."""
-    return instant - by if instant > EARLIEST else instant
-
-
-def later(instant: datetime, by: timedelta) -> datetime:
-    """Add, without leaving the calendar."""
-    return instant + by if instant < LATEST else instant

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from gateway.pql.facts import Facts
 from gateway.pql.faults import EvaluationError
 from gateway.pql.limits import MAX_DATA_DEPTH, MAX_NUMBER_TEXT
-from gateway.pql.times import Span, instant_of
+from gateway.pql.times import READ_TIME_COST, Span, instant_of
 
 NUMERIC = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 FLAGS = {"true": True, "false": False}
@@ -40,6 +40,13 @@ INDEX_COST = 40
 def kind_of(value: Any) -> str:
     """Name the kind of a value, for messages and for choosing a comparison."""
     return KINDS.get(type(value), "unknown value")
+
+
+def article(kind: str) -> str:
+    """Put the article before a kind."""
+    if kind == "null":
+        return kind
+    return f"{'an' if kind[0] in 'ou' else 'a'} {kind}"
 
 
 KINDS: dict[type, str] = {
@@ -130,6 +137,7 @@ def compare(facts: Facts, relation: Relation, left: Any, right: Any, depth: int 
     if "list" in kinds:
         return compare_lists(facts, relation, left, right, depth)
     if "time" in kinds:
+        facts.spend(READ_TIME_COST if "text" in kinds else 0)
         first, second = instant_of(left), instant_of(right)
         return relation.mismatch if first is None or second is None else relation.test(first, second)
     if kinds[0] == "text":
@@ -147,7 +155,7 @@ def compare(facts: Facts, relation: Relation, left: Any, right: Any, depth: int 
 def compare_unordered(facts: Facts, relation: Relation, left: Any, right: Any, depth: int) -> bool:
     """Compare booleans or objects, which have no order (pql:CO2)."""
     if relation.orders:
-        raise EvaluationError(f"a {kind_of(left)} has no order")
+        raise EvaluationError(f"{article(kind_of(left))} has no order")
     if isinstance(left, bool):
         flag = flag_of(right)
         return relation.mismatch if flag is None else relation.test(left, flag)
@@ -243,7 +251,14 @@ def truth(value: Any) -> bool:
         return bool(value)
     if isinstance(value, list | dict):
         return bool(value)
-    raise EvaluationError(f"a {kind_of(value)} cannot be read as true or false")
+    raise EvaluationError(f"{article(kind_of(value))} cannot be read as true or false")
+
+
+def whole(value: Any) -> int | None:
+    """Read a whole number, also one that is a double (pql:CO2); None for anything else."""
+    if type(value) is int:
+        return value
+    return int(value) if type(value) is float and value.is_integer() else None
 
 
 def arithmetic(symbol: str, left: Any, right: Any) -> float | None:
@@ -252,7 +267,7 @@ def arithmetic(symbol: str, left: Any, right: Any) -> float | None:
         return None
     for value in (left, right):
         if type(value) not in {int, float}:
-            raise EvaluationError(f"`{symbol}` takes numbers, not a {kind_of(value)}")
+            raise EvaluationError(f"`{symbol}` takes numbers, not {article(kind_of(value))}")
     if right == 0 and symbol in {"/", "%"}:
         return None
     result = double(CALCULATIONS[symbol](double(left), double(right)))

@@ -1,24 +1,32 @@
 """How fast rules compile and evaluate, beside the same rule written by hand in Python and in CEL.
 
 `python -m tests.load.pql` prints a table; the figures are the best of several rounds, in microseconds. The hostile
-corpus is evaluated too: its worst time is what a single rule can hold up the event loop.
+corpus is compiled and evaluated too, with empty caches: its worst time is what a single rule can hold up the event
+loop, and the run fails when that is more than `MOST_MS`.
 """
 
 import gc
+import re
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import celpy
+import re2  # type: ignore[import-untyped] # the wheel has no type hints
 from celpy.adapter import json_to_cel
 
 from gateway import pql
 from gateway.errors import RuleSyntaxError
+from gateway.pql import paths, patterns, times
 from tests.pql import hostile
 
 NOW = datetime(2024, 5, 15, 10, 30, tzinfo=UTC)
 SINCE = datetime(2023, 11, 15, 10, 30, tzinfo=UTC)
+MOST_MS = 5.0
+"""Milliseconds a single rule may take, to compile or to evaluate."""
+
 SCHEMA = "https://ns.example.com/acme/schemas/17"
 PROFILE: dict[str, Any] = {
     "person": {"name": {"firstName": "Alpha"}, "birthMonth": 5, "gender": "non-specific"},
@@ -214,13 +222,27 @@ def compiled(text: str) -> pql.Expression | None:
         return None
 
 
+def forget() -> None:
+    """Empty every cache a rule can profit from."""
+    for cached in (patterns.compile_pattern, patterns.compile_like, paths.key, times.read_timestamp):
+        cached.cache_clear()
+    re2.purge()
+    re.purge()
+
+
 def timed(action: Callable[[], Any]) -> tuple[float, Any]:
-    """Give the shortest of three times in milliseconds, and the last result."""
+    """Give the shortest of three processor times in milliseconds, each with empty caches, and the last result.
+
+    One above the limit may be the fault of a busy machine: it is taken up to twenty times more.
+    """
     shortest, result = float("inf"), None
-    for _ in range(3):
-        start = time.perf_counter()
+    for turn in range(23):
+        if turn >= 3 and shortest * 1e3 <= MOST_MS:
+            break
+        forget()
+        start = time.thread_time()
         result = action()
-        shortest = min(shortest, time.perf_counter() - start)
+        shortest = min(shortest, time.thread_time() - start)
     return round(shortest * 1e3, 3), result
 
 
@@ -242,13 +264,15 @@ def measure() -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table; exits with 1 when some hostile rule took longer than it may."""
     *rules, corpus = measure()
     print(f"{'rule':20}" + "".join(f"{name:>22}" for name in rules[0] if name != "rule"))
     for row in rules:
         print(f"{row['rule']:20}" + "".join(f"{value:>22}" for name, value in row.items() if name != "rule"))
     for name, value in corpus.items():
         print(f"{name}: {value}")
+    if max(corpus["worst_evaluate_ms"], corpus["worst_compile_ms"]) > MOST_MS:
+        sys.exit(f"a rule held up the event loop for more than {MOST_MS} ms")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,11 @@ def test_the_printed_aggregate_is_moved_out_and_its_canonical_form_is_told() -> 
         ("xs.map((x) => x.a)[^.b = $1]", "xs.map((x) => x.a)[^b = $1]"),
         ("@{{a}}.b", "@{a}.b"),
         ("@{{{a}}}.b", "@{{{a}}}.b"),
+        ("sum (sum - 1) over x from [1, 2]", "sum (sum - 1) over x from [1, 2]"),
+        ("sum sum over x from xs", "sum (sum) over x from xs"),
+        ("min -1 over x from xs", "min (-1) over x from xs"),
+        ("count (Min.a) over x from xs", "count (Min.a) over x from xs"),
+        ("sum (x.a) over x from xs", "sum x.a over x from xs"),
         (r'"\w\"\n"', r'"\\w\"\n"'),
     ],
 )
@@ -108,8 +113,14 @@ def test_a_rule_prints_itself_in_canonical_form(rule: str, printed: str) -> None
         ("orders[price]", "a number cannot be read as true or false", (1, 8)),
         ("loyalty.tier[true]", "`[…]` takes a list", (1, 13)),
         ("sum o.id over o from orders", "`sum` takes numbers of one kind, not text", (1, 1)),
+        ("orders.average(id) = 1", "`average` takes numbers of one kind, not text", (1, 8)),
+        ('loyalty.tier.regexGroup("(g)", 1.5) = "g"', "the group of `regexGroup` is a whole number", (1, 14)),
+        ("loyalty + 1 = 1", "`+` takes numbers, not an object", (1, 9)),
+        ("-orders[0 = 1].head().x = 1 or\n  -loyalty = 1", "`-` takes a number, not an object", (2, 3)),
+        ('loyalty.tier like ["x"]', "`like` takes text, not a list", (1, 14)),
+        ("loyalty.tier.get(loyalty) = 1", "`get` takes an object, not a text", (1, 14)),
         ("date(2024, loyalty.points, 1) = now", "there is no such date", (1, 1)),
-        ("loyalty.points", "a number cannot be read as true or false", (0, 0)),
+        ("loyalty.points", "a number cannot be read as true or false", (1, 1)),
     ],
 )
 def test_a_fault_says_what_and_where_but_never_a_value(rule: str, message: str, place: tuple[int, int]) -> None:
@@ -121,6 +132,19 @@ def test_a_fault_says_what_and_where_but_never_a_value(rule: str, message: str, 
     assert verdict.fault is not None
     assert (verdict.fault.message, (verdict.fault.line, verdict.fault.column)) == (message, place)
     assert str(verdict.fault) == (f"{message} (line {place[0]}, column {place[1]})" if place[0] else message)
+
+
+@pytest.mark.parametrize(
+    ("rule", "column"),
+    [("now in many", 5), ("many notIn many", 6), ('many like "x"', 6), ("records.missing", 1), ("many = many", 6)],
+)
+def test_a_rule_that_is_stopped_says_where(rule: str, column: int) -> None:
+    many = [str(number) for number in range(30_000)]
+    facts = pql.Facts(now=NOW, profile={"many": many, "records": [{}] * 30_000})
+    fault = pql.compile(rule).test(facts).fault
+    assert fault is not None
+    assert "steps" in fault.message
+    assert (fault.line, fault.column) == (1, column)
 
 
 @pytest.mark.parametrize("rule", ["a.matches(b)", "a like b", "date(a, 1, 1)", "a + b", "a.topN(b, 1)", "a.get(1)"])

@@ -77,7 +77,7 @@ def test_the_table_of_functions_is_that_of_the_library() -> None:
 
 def test_the_limits_are_those_in_force() -> None:
     assert f"more than {MAX_SOURCE_BYTES // 1024} KB" in PAGE
-    assert f"{MAX_TOKENS} words and signs or {MAX_DEPTH} levels" in PAGE
+    assert f"more than {MAX_TOKENS} words and signs or {MAX_DEPTH} levels" in PAGE
     assert f"{FUEL} steps" in PAGE
 
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from gateway.pql.times import EARLIEST, LATEST, NEVER, TICK, UNITS, instant_of, period, shift, span_of, within
+from gateway.pql import nodes
+from gateway.pql.times import EARLIEST, LATEST, NEVER, TICK, UNITS, Unit, instant_of, period, shift, span_of, within
+from tests.pql import oracle_times
 
 instants = st.datetimes(datetime(1500, 1, 1), datetime(2900, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 units = st.sampled_from(list(UNITS.values()))
@@ -113,3 +115,24 @@ def test_leap_days_and_month_ends(start: str, months: int, end: str) -> None:
 def test_anything_else_is_no_timestamp(text: str) -> None:
     """Spec pql:TI1."""
     assert instant_of(text) is None
+
+
+near = st.tuples(instants, st.integers(-50, 50), units).map(lambda given: (given[0], shift(*given)))
+
+
+@given(near, counts, units, st.sampled_from(["<", "<=", ">", ">=", "=", "!="]), st.sampled_from(["before", "after"]))
+def test_intervals_agree_with_a_calendar_that_counts(
+    pair: tuple[datetime, datetime], count: int, unit: Unit, operator: str, direction: str
+) -> None:
+    """Spec pql:TI4."""
+    moment, point = pair
+    first, last = within(operator, point, count, unit, backwards=direction == "before")
+    when = nodes.Within(operator, count, unit.name, direction, nodes.Moment("now"))
+    assert (first <= moment <= last) is (oracle_times.holds_within(moment, when, point) is (operator != "!="))
+
+
+@given(near, units, st.sampled_from(["this", "last", "next"]))
+def test_units_agree_with_a_calendar_that_counts(pair: tuple[datetime, datetime], unit: Unit, which: str) -> None:
+    """Spec pql:TI3."""
+    offset = {"last": -1, "this": 0, "next": 1}[which]
+    assert period(which, unit, pair[0]) == oracle_times.neighbour(pair[0], unit.name, offset)

@@ -10,6 +10,7 @@ from gateway.pql.operators import AGGREGATES
 from gateway.pql.times import UNITS
 
 NAMES = ["a", "b", "x", "tags", "xdm:a", "ns:b", "_id", "offer", "profile", "xEvent", "at", "all", "Count"]
+NAMES += ["sum", "min", "over"]
 WORDS = st.sampled_from(["a", "b", "x", "tags", "at", "_id", "xdm:a", "from", "like", "all"])
 VARIABLES = ["v", "w"]
 TEXTS = st.sampled_from(
@@ -34,15 +35,19 @@ paths = st.builds(nodes.Step, names, st.lists(WORDS, min_size=1, max_size=2).map
 ORDERS = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
 FUNCTIONS = [
     *[(name, 1) for name in ("equals", "notEqualTo", "contains", "doesNotContain", "startsWith", "doesNotEndWith")],
+    *[(name, 1) for name in ("endsWith", "doesNotStartWith", "intersection", "subsetOf", "supersetOf", "groupBy")],
     ("equals", 2),
     *[
         (name, 0)
         for name in ("isNull", "isNotNull", "count", "sum", "average", "min", "max", "head", "keys", "getMonth")
     ],
+    *[(name, 0) for name in ("distinct", "values", "getYear", "getDayOfMonth")],
     *[(name, 1) for name in ("count", "sum", "max", "filter", "exists", "map", "includes", "intersects", "get")],
     ("topN", 2),
+    ("bottomN", 2),
 ]
-REGEX = st.sampled_from(["^a", "b$", "[0-9]+", "(?i)A", "a|b", ""]).map(nodes.Literal)
+CURRENT = st.sampled_from(["currentYear", "currentMonth", "currentDayOfMonth"])
+REGEX = st.sampled_from(["^a", "b$", "[0-9]+", "(?i)A", "a|b", "", "(a)|(b)", "(.)(.)?"]).map(nodes.Literal)
 
 
 def steps(target: nodes.Node, names: list[str]) -> nodes.Node:
@@ -52,6 +57,24 @@ def steps(target: nodes.Node, names: list[str]) -> nodes.Node:
     return nodes.Step(target, tuple(names))
 
 
+time = st.one_of(
+    others,
+    st.sampled_from(["2024-02-29", "2024-02-01T00:00:00Z"]).map(nodes.Literal),
+    st.builds(
+        nodes.Period, st.sampled_from(["this", "last", "next"]), st.sampled_from([u.name for u in UNITS.values()])
+    ),
+    paths,
+)
+count, unit = st.integers(0, 40), st.sampled_from([unit.name for unit in UNITS.values()])
+direction = st.sampled_from(["before", "after", "from"])
+whens = st.one_of(
+    st.builds(nodes.Within, ORDERS, count, unit, direction, time),
+    st.builds(nodes.Relative, direction, time),
+    st.builds(nodes.Between, time, time),
+    st.builds(nodes.On, time),
+)
+
+
 def grow(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """Build the nodes that have others inside."""
     few = st.lists(inner, min_size=2, max_size=3).map(tuple)
@@ -59,22 +82,6 @@ def grow(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     clauses = st.lists(clause, min_size=1, max_size=2).map(tuple)
     receiver = st.one_of(names, paths, paths, inner)
     of_items = inner | outer
-    time = st.one_of(
-        others,
-        st.sampled_from(["2024-02-29", "2024-02-01T00:00:00Z"]).map(nodes.Literal),
-        st.builds(
-            nodes.Period, st.sampled_from(["this", "last", "next"]), st.sampled_from([u.name for u in UNITS.values()])
-        ),
-        paths,
-    )
-    count, unit = st.integers(0, 40), st.sampled_from([unit.name for unit in UNITS.values()])
-    direction = st.sampled_from(["before", "after", "from"])
-    when = st.one_of(
-        st.builds(nodes.Within, ORDERS, count, unit, direction, time),
-        st.builds(nodes.Relative, direction, time),
-        st.builds(nodes.Between, time, time),
-        st.builds(nodes.On, time),
-    )
     chains = [
         st.lists(st.tuples(st.sampled_from(signs), inner), min_size=1, max_size=2)
         for signs in (["+", "-"], ["*", "/", "%"])
@@ -92,7 +99,7 @@ def grow(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.builds(nodes.Arithmetic, inner, st.one_of(*chains).map(tuple)),
         st.builds(nodes.Compare, ORDERS | st.sampled_from(["in", "notIn", "like"]), inner, inner),
         st.builds(nodes.Compare, ORDERS, inner, literals),
-        st.builds(nodes.Occurs, names | paths | st.builds(nodes.Filter, paths, of_items), when),
+        st.builds(nodes.Occurs, names | paths | st.builds(nodes.Filter, paths, of_items), whens),
         st.builds(nodes.Query, st.sampled_from(["select", "exists", "forall", "none", "one"]), clauses),
         st.builds(nodes.Over, st.sampled_from(AGGREGATES), inner, clauses),
         st.builds(nodes.Let, st.sampled_from(VARIABLES), inner, inner),
@@ -100,7 +107,9 @@ def grow(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         st.builds(nodes.Call, receiver, st.just("map"), st.tuples(st.builds(nodes.Lambda, st.just(("v",)), inner))),
         st.builds(nodes.Call, st.none(), st.just("if"), st.tuples(inner, inner, inner)),
         st.builds(nodes.Call, st.none(), st.just("date"), st.tuples(*[st.integers(1, 12).map(nodes.Literal)] * 3)),
-        st.builds(nodes.Call, st.none(), st.just("currentYear"), st.just(())),
+        st.builds(nodes.Call, st.none(), CURRENT, st.just(())),
+        st.builds(nodes.Call, st.none(), st.just("inSegment"), st.tuples(inner)),
+        st.builds(nodes.Call, receiver, st.just("regexGroup"), st.tuples(REGEX) | st.tuples(REGEX, inner)),
         plain,
         plain,
     )
@@ -115,9 +124,13 @@ json = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
 )
 objects = st.dictionaries(KEYS, json, max_size=5)
+statuses = st.sampled_from(["realized", "existing", "exited", None]).map(lambda status: {"xdm:status": status})
+memberships = st.dictionaries(st.sampled_from(["a", "5", "true"]), statuses | scalars)
+namespaces = st.dictionaries(KEYS, memberships | scalars, max_size=2)
+segments = st.dictionaries(st.sampled_from(["segmentMembership", "xdm:segmentMembership"]), namespaces, max_size=2)
 inputs = st.fixed_dictionaries(
     {
-        "profile": objects,
+        "profile": objects | st.builds(lambda record, held: {**record, **held}, objects, segments),
         "events": st.lists(objects, max_size=3),
         "context": st.lists(
             st.fixed_dictionaries({"@type": st.sampled_from(SCHEMAS), "xdm:data": objects}), max_size=3

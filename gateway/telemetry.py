@@ -9,7 +9,7 @@ import logging
 import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, BinaryIO
 
@@ -63,13 +63,17 @@ class Answered(Struct, frozen=True, kw_only=True):
     ms: float
 
 
+# Seconds since the epoch, milliseconds taken, then the fields of `Answered` from request_id to degraded.
+Line = tuple[float, float, str, str, int, int, int, int, str]
+
+
 class AccessLog:
     """Lines of answered requests, encoded and written together a few times a second."""
 
     def __init__(self, stream: BinaryIO | None) -> None:
         """Write to `stream`; None writes nothing."""
         self._stream = stream
-        self._lines: list[Answered] = []
+        self._lines: list[Line] = []
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -77,8 +81,8 @@ class AccessLog:
         """Whether lines are written at all."""
         return self._stream is not None
 
-    def add(self, line: Answered) -> None:
-        """Take a line; it is written within a quarter of a second."""
+    def add(self, line: Line) -> None:
+        """Take the facts of a line; it is made and written within a quarter of a second."""
         self._lines.append(line)
         if len(self._lines) >= _MOST_LINES:
             self.flush()
@@ -194,5 +198,20 @@ class _Watch(Collector):
         return family
 
 
-def _encode_lines(lines: Iterable[Answered]) -> bytes:
-    return b"".join(_encode(line) + b"\n" for line in lines)
+def _encode_lines(lines: Iterable[Line]) -> bytes:
+    return b"".join([_encode(_make_line(line)) + b"\n" for line in lines])
+
+
+def _make_line(line: Line) -> Answered:
+    seconds, ms, request_id, client, http_status, status, local, remote, degraded = line
+    return Answered(
+        timestamp=datetime.fromtimestamp(seconds, UTC),
+        request_id=request_id,
+        client=client,
+        http_status=http_status,
+        status=status,
+        local=local,
+        remote=remote,
+        degraded=degraded,
+        ms=round(ms, 2),
+    )

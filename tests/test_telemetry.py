@@ -9,22 +9,12 @@ import structlog
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.telemetry import SECONDS, AccessLog, Answered, Metrics, get_log, set_up_logs
+from gateway.telemetry import SECONDS, AccessLog, Line, Metrics, get_log, set_up_logs
 from tests.store.servers import wait_until
 
 
-def make_line(request_id: str = "r") -> Answered:
-    return Answered(
-        timestamp=datetime(2026, 1, 1, tzinfo=UTC),
-        request_id=request_id,
-        client="demo",
-        http_status=200,
-        status=206,
-        local=1,
-        remote=2,
-        degraded="",
-        ms=1.5,
-    )
+def make_line(request_id: str = "r") -> Line:
+    return (datetime(2026, 1, 1, tzinfo=UTC).timestamp(), 1.5, request_id, "demo", 200, 206, 1, 2, "")
 
 
 def read_metrics(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

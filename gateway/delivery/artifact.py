@@ -78,6 +78,7 @@ class Artifact(Struct, frozen=True, weakref=True):
     remote_mboxes: tuple[str, ...]
     remote_views: tuple[str, ...]
     local_mboxes: frozenset[str]
+    only_local: frozenset[str]
     local_views: frozenset[str]
     mboxes: Mapping[str, Sequence[Rule]]
     views: Mapping[str, Sequence[Rule]]
@@ -196,6 +197,7 @@ def _load(payload: JsonObject, wire: _ArtifactWire) -> Slices[Artifact]:
         remote_mboxes=tuple(wire.remote_mboxes or ()),
         remote_views=tuple(wire.remote_views or ()),
         local_mboxes=frozenset(wire.local_mboxes or ()),
+        only_local=frozenset(wire.local_mboxes or ()) - frozenset(wire.remote_mboxes or ()),
         local_views=frozenset(wire.local_views or ()),
         mboxes=mboxes,
         views=views,

@@ -92,6 +92,9 @@ def _add_page_load(items: list[Item], part: Part, asked: ExecuteRequest | Prefet
 
 def find_needs(artifact: Artifact, request: DeliveryRequest, items: Sequence[Item]) -> Needs:
     """Give the names that need Target, in the order of on-device §5."""
+    all_views = request.prefetch is not None and request.prefetch.views is not None
+    if not all_views and all(item.kind == "mboxes" and item.name in artifact.only_local for item in items):
+        return NO_NEEDS  # as most requests are
     names: dict[str, dict[str, None]] = {"prefetch": {}, "execute": {}, "pageLoad": {}, "views": {}}
     for item in items:
         if item.kind == "mboxes":
@@ -104,7 +107,6 @@ def find_needs(artifact: Artifact, request: DeliveryRequest, items: Sequence[Ite
     found = _remote_of(mboxes, artifact.remote_mboxes, artifact.local_mboxes)
     if names["views"]:
         return Needs(found, _remote_of(names["views"], artifact.remote_views, artifact.local_views))
-    all_views = request.prefetch is not None and request.prefetch.views is not None
     views = artifact.remote_views if all_views else ()
     return Needs(found, views) if found or views else NO_NEEDS
 

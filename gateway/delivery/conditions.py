@@ -168,7 +168,7 @@ def _compile_all(nodes: list[object], *, inside: bool) -> list[Code]:
 
 def _eager(name: str, arguments: list[object], *, inside: bool) -> Code:
     codes = _compile_all(arguments, inside=inside)
-    if name in {"!", "!!"} and codes:
+    if name in {"!", "!!"} and len(codes) == 1:  # of more, every one is evaluated, and may be a fault (odd 9.1)
         return negated(codes[0].test) if name == "!" else tested(codes[0].test)
     values = [code.value for code in codes]
     if not inside and (fast := comparison(name, arguments, values)):

@@ -270,3 +270,10 @@ def test_a_whole_number_beyond_the_range_is_infinite():
 def test_a_condition_never_raises_whatever_the_data(data, name):
     rule = {name: [{"var": "mbox.a"}, {"var": ["mbox.a.0", {"var": "mbox.a"}]}, {"var": "mbox.b"}]}
     assert holds({"or": [rule, {"map": [[1], rule]}]}, mbox={"a": data, "b": data}) in {True, False}
+
+
+@pytest.mark.parametrize("name", ["!", "!!"])
+def test_arguments_that_are_not_looked_at_are_evaluated_all_the_same(name):
+    """On-device 9.1: only the lazy operators leave arguments out; `*` without any is a fault."""
+    assert not holds({name: [name == "!!", {"*": []}]})
+    assert holds({name: [name == "!!", 1]})

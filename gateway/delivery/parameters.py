@@ -35,11 +35,12 @@ def find_parameter(parameters: Mapping[str, object], name: str, default: object)
     if name in parameters:
         value = parameters[name]
         return UNSURE if isinstance(value, dict) or (base is not None and base in parameters) else value
+    if f"\n{name}." in "\n" + "\n".join(parameters):  # a name with a line break in it only makes this unsure
+        return UNSURE
     if base is not None and base in parameters:
         value = parameters[base]
         return value.lower() if isinstance(value, str) else UNSURE
-    nested = f"\n{name}." in "\n" + "\n".join(parameters)  # a name with a line break in it only makes this unsure
-    return UNSURE if nested else default
+    return default
 
 
 def _is_expandable(name: str) -> bool:

@@ -94,3 +94,9 @@ def test_finding_one_parameter_gives_what_expanding_them_all_gives(parameters, n
     found = find_parameter(parameters, name, absent)
     if "." not in name and found is not UNSURE:
         assert found == expand_parameters(parameters).get(name, absent)
+
+
+def test_a_dotted_name_that_ends_in_lc_may_replace_the_lower_case_of_a_text():
+    """On-device 7.3: found by chance; names are expanded before lower-case siblings are added."""
+    parameters = {"a_lc.b": "X", "a": "X"}
+    assert find_parameter(parameters, "a_lc", None) is UNSURE

@@ -85,8 +85,8 @@ def test_the_source_may_have_15_kilobytes_of_utf_8() -> None:
 def test_a_long_rule_of_ordinary_clauses_is_taken() -> None:
     clauses = " or ".join(f'loyalty.tier = "gold{i:03}"' for i in range(250))
     ids = '["' + '", "'.join(f"segment{i:05}" for i in range(750)) + '"]'
-    pql.compile(clauses)
-    pql.compile(f"loyalty.tier in {ids}")
+    for rule in (clauses, f"loyalty.tier in {ids}"):
+        assert pql.compile(rule).text == rule
 
 
 @pytest.mark.parametrize("rule", ["1" + " + 1" * MAX_TOKENS, "a" + ".b" * MAX_TOKENS, "[" + "1," * MAX_TOKENS + "1]"])

@@ -5,6 +5,18 @@ where one is to blame, the path of the member (`$.execute.mboxes[3].name`). Noth
 message is shown to callers and written to logs.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Violation(NamedTuple):
+    """One thing that is wrong with a document: a code, a JSON pointer, a sentence, and a patch operation's index."""
+
+    code: str
+    pointer: str
+    detail: str
+    operation: int | None = None
+
 
 class GatewayError(Exception):
     """What went wrong, with the HTTP status it is answered with."""
@@ -75,6 +87,31 @@ class RuleTooLarge(RuleSyntaxError):
     """A rule is longer, deeper or has more nodes than allowed."""
 
     code = "pql-too-large"
+
+
+class Problem(RequestError):
+    """An answer of the repository, decision and profile endpoints that is no success (RFC 7807; spec repository §14).
+
+    `code` is the slug of the problem's type. `members` are further members of the document, `headers` of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        violations: Sequence[Violation] = (),
+        members: dict[str, object] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Keep status, slug and sentence, and every single violation."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.violations = tuple(violations)
+        self.members = members or {}
+        self.headers = headers or {}
 
 
 class ArtifactError(GatewayError):

@@ -5,8 +5,8 @@
 
     errors, ids, config, telemetry                       tenants     one client code and what decides for it
     delivery/   PURE: Adobe Target delivery              services    the one record handlers use; opens and closes
-      model, validation     the wire, checked            server      listeners, signals, drain
-      artifact, conditions  rules, compiled once         engine, offline   one request decided without HTTP
+      model, reading, validation, blanks  the wire       server      listeners, signals, drain
+      artifact, conditions, pickers  compiled rules      engine, offline   one request decided without HTTP
       context, browser, address, parameters, allocation  __main__    run, check-config, decide, demo
                             what a condition may see     store/      I/O: Redis, Lua, a private server
       plan, answer          split and join               upstream/   I/O: out over HTTP

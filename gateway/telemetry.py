@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _FLUSH_S = 0.25
 _MOST_LINES = 512
+_MOST_NOTED = 512
 Watched = float | Mapping[str, float]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -103,12 +104,14 @@ class AccessLog:
 class Metrics:
     """Every metric of the process.
 
-    Answers are counted in plain numbers that a scrape reads: a counter with a lock costs a microsecond each time.
+    Answers are noted, and counted many at once in plain numbers that a scrape reads: counting each by itself would
+    cost a local decision a twentieth of its time.
     """
 
     def __init__(self) -> None:
         """Make a registry of its own."""
         self.registry = CollectorRegistry()
+        self._noted: list[tuple[str, int, str, float | None]] = []
         self._answers: dict[tuple[str, int, str], int] = {}
         self._times: dict[str, Times] = {}
         self._degraded = Counter(
@@ -122,15 +125,22 @@ class Metrics:
 
     def count_answer(self, client: str, status: int, decided: str, seconds: float | None) -> None:
         """Count one answer; `client` is a configured client code or "", `seconds` None for one that was refused."""
-        key = (client, status, decided)
-        self._answers[key] = self._answers.get(key, 0) + 1
-        if seconds is None:
-            return
-        times = self._times.get(client)
-        if times is None:
-            times = self._times[client] = Times([0] * (len(SECONDS) + 1))
-        times.counts[bisect_left(SECONDS, seconds)] += 1
-        times.total_s += seconds
+        self._noted.append((client, status, decided, seconds))
+        if len(self._noted) >= _MOST_NOTED:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what has been noted; to be called on the event loop before the registry is read."""
+        noted, self._noted = self._noted, []
+        for client, status, decided, seconds in noted:
+            key = (client, status, decided)
+            self._answers[key] = self._answers.get(key, 0) + 1
+            if seconds is not None:
+                times = self._times.get(client)
+                if times is None:
+                    times = self._times[client] = Times([0] * (len(SECONDS) + 1))
+                times.counts[bisect_left(SECONDS, seconds)] += 1
+                times.total_s += seconds
 
     def count_degraded(self, reason: str) -> None:
         """Count one reason why an answer lacked something."""

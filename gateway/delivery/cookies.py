@@ -123,6 +123,8 @@ def restore_device_id(tnt_id: str) -> str:
 
 
 def _change_hint(tnt_id: str, old: str, new: str) -> str:
+    if old not in tnt_id:
+        return tnt_id
     bare, _, hint = tnt_id.partition(".")
     cluster, separator, node = hint.partition(old)
     if bare and separator and _is_short_number(cluster) and _is_short_number(node):

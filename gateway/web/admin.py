@@ -30,6 +30,7 @@ async def ready(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Give every metric in Prometheus' text form, written in a thread because that takes milliseconds."""
-    registry = request.app[SERVICES].metrics.registry
-    text = await asyncio.to_thread(generate_latest, registry)
+    found = request.app[SERVICES].metrics
+    found.settle()
+    text = await asyncio.to_thread(generate_latest, found.registry)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

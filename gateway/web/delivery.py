@@ -11,7 +11,7 @@ import time
 from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missing, join, place_of, read_remote
 from gateway.delivery.model import JsonObject
 from gateway.delivery.notifications import make_notification_body
-from gateway.delivery.plan import list_items, split
+from gateway.delivery.plan import list_lazily, split
 from gateway.delivery.session import merge_answered_id, read_answered, read_visitor, shield_id
 from gateway.errors import RequestError, UpstreamError, UpstreamRefused
 from gateway.upstream.fanout import Pending
@@ -41,7 +41,7 @@ async def answer_delivery(ask: Ask) -> Answer:
 
 async def _take(walk: Walk) -> Answer:
     inbound = walk.inbound
-    items = list_items(inbound.request, inbound.body)
+    items = list_lazily(inbound.request, inbound.read_body)
     walk.artifact = inbound.tenant.feed.artifact
     walk.plan = plan = split(inbound.request, items, walk.artifact, inbound.tenant.policy)
     note_visitor(walk)
@@ -60,25 +60,27 @@ async def _take(walk: Walk) -> Answer:
         "requestId": inbound.request.request_id or walk.request_id,
         "id": _show_id(walk, walk.visitor.id if remote is NOTHING else _settle_identity(walk, remote)),
         "client": inbound.tenant.code,
-        **_members(walk, remote),
-        **join(inbound.request, items, local if remote is NOTHING else {**remote.results, **local}),
     }
+    if remote is not NOTHING:
+        answer |= _members(walk, remote)
+        local = {**remote.results, **local}
+    answer |= join(inbound.request, items, local)
     if remote.prefetch_metrics and "prefetch" in answer:
         answer["prefetch"]["metrics"] = remote.prefetch_metrics
-    _note_telemetry(walk, answer, remote)
+    if inbound.tenant.client.telemetry:
+        _note_telemetry(walk, answer, remote)
     return _respond(walk, answer)
 
 
 def _note_telemetry(walk: Walk, answer: JsonObject, remote: Remote) -> None:
     tenant = walk.inbound.tenant
-    if tenant.client.telemetry:
-        method = "on-device" if remote is NOTHING else "server-side"
-        seconds = time.perf_counter() - walk.inbound.started
-        tenant.note_answer(answer["requestId"], {**answer, **remote.members}, method, seconds)
+    method = "on-device" if remote is NOTHING else "server-side"
+    seconds = time.perf_counter() - walk.inbound.started
+    tenant.note_answer(answer["requestId"], {**answer, **remote.members}, method, seconds)
 
 
 async def _decide(walk: Walk) -> dict[Place, Results]:
-    """Give the local results by place, and note for Target what they displayed."""
+    """Give the local results by place, once it is known where the visitor is."""
     inbound, artifact = walk.inbound, walk.artifact
     if artifact is None:
         walk.lost.append("artifact")
@@ -151,7 +153,7 @@ def _members(walk: Walk, remote: Remote) -> JsonObject:
 
 def _answer_ping(walk: Walk) -> Answer:
     """Answer a call that asks nothing: it opens, changes and merges nothing (gw:S11)."""
-    inbound, identity = walk.inbound, read_visitor(walk.inbound.body.get("id"), walk.inbound.session_id).id
+    inbound, identity = walk.inbound, read_visitor(walk.inbound.identity, walk.inbound.session_id).id
     answer: JsonObject = {"status": 200, "requestId": inbound.request.request_id or walk.request_id}
     if identity:
         answer["id"] = _show_id(walk, identity)

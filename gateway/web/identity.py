@@ -13,7 +13,7 @@ from gateway.web.walk import Walk
 
 def name_visitor(inbound: Inbound) -> Visitor:
     """Give the visitor as the request names them (gw:S3)."""
-    return read_visitor(inbound.body.get("id"), inbound.session_id, inbound.device_id, inbound.location_hint)
+    return read_visitor(inbound.identity, inbound.session_id, inbound.device_id, inbound.location_hint)
 
 
 def note_visitor(walk: Walk) -> None:

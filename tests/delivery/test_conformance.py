@@ -14,6 +14,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from gateway.config import Artifact, Client
+from gateway.delivery import pickers
 from gateway.delivery.model import DeliveryRequest
 from gateway.delivery.telemetry import attach_entries, count_features
 from gateway.engine import LocalAnswer, answer_locally
@@ -34,6 +35,12 @@ MARKERS: dict[str, Any] = {
     "expect.any(String)": lambda actual: isinstance(actual, str),
     "expect.any(Number)": lambda actual: isinstance(actual, int | float) and not isinstance(actual, bool),
 }
+
+
+@pytest.fixture(autouse=True, params=["closures", "pickers"])
+def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decide by the closures of single rules, and by the functions that are made for mboxes often asked for."""
+    monkeypatch.setattr(pickers, "OFTEN", 1 if request.param == "pickers" else 1_000_000)
 
 
 def find_mismatch(expected: Any, actual: Any, path: str = "$") -> str:

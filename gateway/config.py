@@ -95,6 +95,17 @@ class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
     max_response_kb: Count = 5120
     max_ratio: Count = 100
     keepalive_s: Annotated[int, Meta(ge=1, le=3600)] = 30
+    mboxes_per_call: Annotated[int, Meta(ge=1, le=50)] = 50
+    parallel_per_session: Annotated[int, Meta(ge=1, le=100)] = 4
+
+
+class Merge(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[merge]`: calls of one session that go to Target as one."""
+
+    enabled: bool = True
+    window_ms: Annotated[int, Meta(ge=0, le=1000)] = 2
+    waiting_per_session: Count = 500
+    max_waiting: Count = 4000
 
 
 class Upstream(_Table, frozen=True, kw_only=True, rename="kebab"):
@@ -136,6 +147,7 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     web: Web = Web()
     client: dict[str, Client] = field(default_factory=dict)
     redis: Redis = Redis()
+    merge: Merge = Merge()
     upstream: Upstream = Upstream()
     artifact: Artifact = Artifact()
     outbox: Outbox = Outbox()

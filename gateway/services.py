@@ -32,6 +32,7 @@ from gateway.upstream.artifact_feed import ArtifactFeed
 from gateway.upstream.download import open_session
 from gateway.upstream.fanout import Fanout
 from gateway.upstream.geo import GeoLookup
+from gateway.upstream.joiner import GROUP_SIZES, Joiner
 from gateway.upstream.outbox import Message, Outbox
 from gateway.upstream.target import Call, make_headers, make_url
 
@@ -49,6 +50,7 @@ class Services(Struct):
     store: Store
     sessions: Sessions
     fanout: Fanout
+    joiner: Joiner
     outbox: Outbox
     metrics: Metrics
     access_log: AccessLog
@@ -78,6 +80,8 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
         )
         stack.push_async_callback(store.close)
         fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
+        joiner = Joiner(fanout, settings.merge, settings.upstream.target, new_id)
+        stack.push_async_callback(joiner.close)
         metrics = Metrics()
         if server is not None:
             stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
@@ -91,6 +95,7 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             store=store,
             sessions=Sessions(store, Keys(secret)),
             fanout=fanout,
+            joiner=joiner,
             outbox=_open_outbox(settings, store, fanout, tenants, stack),
             metrics=metrics,
             access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
@@ -222,11 +227,12 @@ def _reporter(code: str, metrics: Metrics) -> Any:
 
 
 def _watch(services: Services) -> None:
-    store, fanout = services.store, services.fanout
+    store, fanout, joiner = services.store, services.fanout, services.joiner
     services.metrics.watch(
         lambda: {
             "store_connected": float(store.connected),
             "upstream_under_way": float(fanout.under_way),
+            "merge_waiting": float(joiner.callers),
             "requests_under_way": float(services.under_way),
             "outbox_waiting": float(services.outbox.counts.waiting),
             "artifact_age_seconds": {
@@ -245,6 +251,11 @@ def _watch(services: Services) -> None:
             "store_dropped": store.counts.dropped,
             "store_reconnected": store.counts.reconnected,
             "upstream_calls": fanout.calls,
+            "merge_joined": joiner.counts.joined,
+            "merge_repeated": joiner.counts.repeated,
+            "merge_split": joiner.counts.split,
+            "merge_parted": joiner.counts.parted,
+            "merge_refused": joiner.counts.refused,
             "geo_failed": services.geo.failed,
             "outbox_put": services.outbox.counts.put,
             "outbox_sent": services.outbox.counts.sent,
@@ -253,6 +264,7 @@ def _watch(services: Services) -> None:
         },
         kind="counter",
     )
+    services.metrics.watch_sizes("merge_group_size", GROUP_SIZES, lambda: (joiner.counts.sizes, joiner.counts.callers))
 
 
 async def _warn_of_unsafe_store(store: Store) -> None:

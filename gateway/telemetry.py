@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, BinaryIO
@@ -158,6 +158,12 @@ class Metrics:
         """Show what `read` gives at every scrape, a number or one for each client; `kind` is gauge or counter."""
         self.registry.register(_Watch(read, kind))
 
+    def watch_sizes(
+        self, name: str, bounds: Sequence[float], read: "Callable[[], tuple[Sequence[int], float]]"
+    ) -> None:
+        """Show a histogram: `read` gives how many in each bucket of `bounds`, the last one for more, and the sum."""
+        self.registry.register(_Sizes(name, bounds, read))
+
 
 class Times(Struct):
     """How long answers took: how many in each bucket of `SECONDS`, the last one for longer, and the sum."""
@@ -181,10 +187,28 @@ class _Answers(Collector):
             answers.add_metric([client, str(status), decided], count)
         seconds = HistogramMetricFamily("gateway_answer_seconds", "Time to answer", labels=["client"])
         for client, times in dict(self._times).items():
-            reached = accumulate(times.counts)
-            bounds = (*map(str, SECONDS), "+Inf")
-            seconds.add_metric([client], list(zip(bounds, reached, strict=True)), times.total_s)
+            seconds.add_metric([client], _accumulate(SECONDS, times.counts), times.total_s)
         return [answers, seconds]
+
+
+def _accumulate(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Give the buckets of a histogram, each with all that the ones before it hold."""
+    return list(zip((*map(str, bounds), "+Inf"), map(float, accumulate(counts)), strict=True))
+
+
+class _Sizes(Collector):
+    """A histogram that others keep, read when asked for."""
+
+    def __init__(self, name: str, bounds: Sequence[float], read: Callable[[], tuple[Sequence[int], float]]) -> None:
+        self._name = name
+        self._bounds = bounds
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the current numbers."""
+        counts, total = self._read()
+        buckets = _accumulate(self._bounds, counts)
+        return [HistogramMetricFamily(f"gateway_{self._name}", self._name.replace("_", " "), buckets, total)]
 
 
 class _Watch(Collector):

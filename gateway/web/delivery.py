@@ -14,7 +14,7 @@ from gateway.delivery.notifications import make_notification_body
 from gateway.delivery.plan import list_lazily, split
 from gateway.delivery.session import merge_answered_id, read_answered, read_visitor, shield_id
 from gateway.errors import RequestError, UpstreamError, UpstreamRefused
-from gateway.upstream.fanout import Pending
+from gateway.upstream.joiner import Ticket
 from gateway.web.identity import ask_session, must_ask_session, name_visitor, note_visitor
 from gateway.web.inbound import read_inbound
 from gateway.web.middleware import Ask
@@ -47,13 +47,13 @@ async def _take(walk: Walk) -> Answer:
     note_visitor(walk)
     if must_ask_session(walk):
         await ask_session(walk)
-    pending = start_remote(walk) if plan.ask_target else None
+    ticket = start_remote(walk) if plan.ask_target else None
     try:
         local = await _decide(walk) if plan.local else {}
-        remote = await _meet(walk, pending) if pending is not None else NOTHING
+        remote = await _meet(walk, ticket) if ticket is not None else NOTHING
     finally:
-        if pending is not None:
-            pending.end()
+        if ticket is not None:
+            ticket.end()
     complete = _is_complete(walk, remote)
     answer: JsonObject = {
         "status": 200 if complete else 206,
@@ -99,16 +99,18 @@ async def _decide(walk: Walk) -> dict[Place, Results]:
     return {place_of(item): found for item, found in zip(walk.plan.local, decision.results, strict=True)}
 
 
-async def _meet(walk: Walk, pending: Pending) -> Remote:
+async def _meet(walk: Walk, ticket: Ticket) -> Remote:
     """Give Target's part of the answer, or nothing where it failed."""
     try:
-        return read_remote(await pending.reply(), walk.plan.remote)
+        remote = read_remote(await ticket.reply(), walk.plan.remote)
     except UpstreamError as error:
         if isinstance(error, UpstreamRefused):
             walk.services.metrics.count_refusal(error.upstream_status)
         _refuse(walk, error)
         walk.lost.append(error.code)
         return NOTHING
+    walk.lost.extend(ticket.lost)
+    return remote
 
 
 def _refuse(walk: Walk, error: UpstreamError) -> None:

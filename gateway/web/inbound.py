@@ -23,6 +23,7 @@ from gateway.errors import RequestError
 from gateway.services import Services
 from gateway.telemetry import get_log
 from gateway.tenants import Tenant
+from gateway.web.consumer import read_consumer
 from gateway.web.wire import decode, decode_object, read_body, read_query, take_body
 
 LONGEST_DEADLINE_MS = 60_000
@@ -62,6 +63,7 @@ class Inbound(Struct, kw_only=True):
     device_id: str = ""
     location_hint: str = ""
     version: str = ""
+    consumer: str = ""
     decoded: JsonObject | None = None
 
     def read_body(self) -> JsonObject:
@@ -126,6 +128,7 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
         device_id=cookie.device_id if cookie and settings.read_cookies and is_id(cookie.device_id) else "",
         location_hint=_read_edge_cookie(cookies) if cookies and settings.read_cookies else "",
         version=version if version and _VERSION.fullmatch(version) else "",
+        consumer=read_consumer(headers, query),
     )
 
 

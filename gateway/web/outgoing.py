@@ -4,16 +4,18 @@ import asyncio
 
 from gateway import __version__
 from gateway.delivery.answer import make_remote_body
-from gateway.delivery.telemetry import attach_entries
+from gateway.delivery.merging import Share
+from gateway.delivery.model import JsonObject
+from gateway.delivery.stitching import DEFAULT_CONSUMER, put_sdid, read_sdid
 from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
 from gateway.ids import new_id
-from gateway.upstream.fanout import Pending
-from gateway.upstream.target import Call, make_headers, make_url
+from gateway.upstream.bundle import Asked
+from gateway.upstream.joiner import Ticket
+from gateway.upstream.target import make_url
 from gateway.web.walk import Walk
-from gateway.web.wire import encode
 
 
-def start_remote(walk: Walk) -> Pending | None:
+def start_remote(walk: Walk) -> Ticket | None:
     """Send what only Target can answer; None, and a word in `lost`, when there is no time or no room for it.
 
     Raises UpstreamTimeout or UpstreamOverloaded where notifications are all there is to send: their sender must know.
@@ -31,13 +33,32 @@ def start_remote(walk: Walk) -> Pending | None:
     query = {"imsOrgId": client.organization_id, "sessionId": inbound.session_id}
     if inbound.version:
         query["version"] = inbound.version
-    call = Call(
-        url=make_url(target, inbound.tenant.code, walk.visitor.cluster, query),
-        body=make_body(walk),
-        headers=make_headers(walk.request_id, __version__),
-        deadline=inbound.inner_deadline,
+    url = make_url(target, inbound.tenant.code, walk.visitor.cluster, query)
+    body = make_body(walk)
+    share = Share(
+        body=body,
+        scope=f"{url} {client.method}",
+        consumer=inbound.consumer or DEFAULT_CONSUMER,
+        sdid=read_sdid(body) or walk.sdid,
+        impression_id=new_id() if _is_mixed(walk) and body.get("impressionId") is None else "",
     )
-    return services.fanout.start(call)
+    ticket = services.joiner.start(
+        Asked(
+            client=inbound.tenant.code,
+            session_id=inbound.session_id,
+            url=url,
+            share=share,
+            request_id=walk.request_id,
+            version=__version__,
+            deadline=inbound.inner_deadline,
+            raw=inbound.raw if body == inbound.body else None,
+            repeatable=inbound.request.request_id or "",
+            entries=inbound.tenant.telemetry.take() if len(inbound.tenant.telemetry) else (),
+        )
+    )
+    if _is_mixed(walk):
+        _share_ids(walk, ticket)
+    return ticket
 
 
 def _refuse_lone_notifications(walk: Walk, error: UpstreamError) -> None:
@@ -45,14 +66,22 @@ def _refuse_lone_notifications(walk: Walk, error: UpstreamError) -> None:
         raise error
 
 
-def make_body(walk: Walk) -> bytes:
-    """Give the body for Target: the caller's own bytes when nothing had to be changed in them.
+def _is_mixed(walk: Walk) -> bool:
+    return bool(walk.plan.local and walk.plan.remote)
 
-    One impression id goes with both parts of a mixed request (get-offers §15 point 1).
-    """
+
+def _share_ids(walk: Walk, ticket: Ticket) -> None:
+    """Let the part that is decided here have the ids of the part that is not (get-offers §15 point 1)."""
+    body = walk.inbound.body
+    if ticket.impression_id and body.get("impressionId") is None:
+        body["impressionId"] = ticket.impression_id
+    if ticket.sdid and read_sdid(body) != ticket.sdid:
+        body["experienceCloud"] = put_sdid(body, ticket.sdid)["experienceCloud"]
+
+
+def make_body(walk: Walk) -> JsonObject:
+    """Give the body for Target: what the caller said, with what only we know."""
     inbound, plan = walk.inbound, walk.plan
-    if plan.local and plan.remote and inbound.body.get("impressionId") is None:
-        inbound.body["impressionId"] = new_id()
     sent = make_remote_body(inbound.body, plan.remote, plan.local)
     if walk.visitor.id:
         sent["id"] = walk.visitor.id
@@ -60,6 +89,4 @@ def make_body(walk: Walk) -> bytes:
         sent["requestId"] = walk.request_id
     if sent.get("property") is None and inbound.tenant.client.property_token:
         sent["property"] = {"token": inbound.tenant.client.property_token}
-    if len(inbound.tenant.telemetry):
-        sent = attach_entries(sent, inbound.tenant.telemetry.take())
-    return inbound.raw if inbound.raw is not None and sent == inbound.body else encode(sent)
+    return sent

@@ -12,7 +12,10 @@ NO_PLAN = Plan((), (), NO_NEEDS, ask_target=False)
 
 
 class Walk(Struct, kw_only=True):
-    """One request under way; `artifact` is one snapshot for all of it, `lost` names what its answer will lack."""
+    """One request under way.
+
+    `artifact` is one snapshot for all of it, `sdid` the one for its call to Target, `lost` names what its answer lacks.
+    """
 
     services: Services
     inbound: Inbound
@@ -20,4 +23,5 @@ class Walk(Struct, kw_only=True):
     visitor: Visitor
     artifact: Artifact | None = None
     plan: Plan = NO_PLAN
+    sdid: str = ""
     lost: list[str] = field(default_factory=list)

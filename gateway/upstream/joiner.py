@@ -264,12 +264,12 @@ class Joiner:
 
     async def close(self) -> None:
         """End every wait and every call."""
-        for line in self._lines.values():
-            bundles = {id(one): one for one in (*line.gathering, *(queued[0] for queued in line.queued))}
-            line.gathering.clear()
+        for line in list(self._lines.values()):
+            waiting = {id(one): one for one in (*line.gathering, *(queued[0] for queued in line.queued))}
             line.queued.clear()
-            for bundle in bundles.values():
+            for bundle in waiting.values():
                 bundle.stop_timer()
+                bundle.is_ripe = False
                 self._fail(line, bundle, UpstreamError("the gateway is closing"))
         for task in self._tasks:
             task.cancel()

@@ -25,13 +25,13 @@ _canonical = msgspec.json.Encoder(order="sorted").encode
 
 
 class Share(Struct, kw_only=True):
-    """One caller's call: its body, where it goes and by what method, for which consumer, with which SDID.
+    """One caller's call: its body, its scope (where it goes and by what method), its consumer and its SDID.
 
     An `sdid` of "" takes that of the group. `impression_id` is one that was made for a body that had none.
     """
 
     body: JsonObject
-    scope: str
+    scope: object
     consumer: str = DEFAULT_CONSUMER
     sdid: str = ""
     impression_id: str = ""
@@ -45,14 +45,14 @@ class Share(Struct, kw_only=True):
         return self._digest
 
 
-def digest_of(body: JsonObject, scope: str) -> bytes:
+def digest_of(body: JsonObject, scope: object) -> bytes:
     """Give a digest of the canonical form of all that decides an answer beside the items themselves.
 
     A member nobody has heard of counts too, also one within `execute` or `prefetch`: it can only keep calls apart.
     """
     members = {name: value for name, value in body.items() if name not in PARTED}
     rests = [_rest_of(body.get(part)) for part in PARTS]
-    return hashlib.blake2b(_canonical([scope, _without_sdid(members), rests]), digest_size=32).digest()
+    return hashlib.blake2b(_canonical([str(scope), _without_sdid(members), rests]), digest_size=32).digest()
 
 
 def _rest_of(part: JsonObject | None) -> JsonObject:
@@ -133,7 +133,11 @@ def _has_page(body: JsonObject) -> bool:
     Click metrics that belong to no item come with both of them, and say of no caller whose they are: only one of a
     group may have either (gw:M4, M5).
     """
-    return any((body.get(part) or {}).get(kind) is not None for part in PARTS for kind in ("pageLoad", "views"))
+    for part in PARTS:
+        asked = body.get(part)
+        if asked and (asked.get("pageLoad") is not None or asked.get("views") is not None):
+            return True
+    return False
 
 
 def _notification_ids(body: JsonObject) -> list[str]:

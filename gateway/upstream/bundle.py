@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
-from gateway.delivery.chunking import chunk, count_mboxes, rejoin
+from gateway.delivery.chunking import chunk, rejoin
 from gateway.delivery.merging import Group, Share, join, part
 from gateway.delivery.model import JsonObject
 from gateway.delivery.stitching import put_sdid, read_sdid
@@ -118,19 +118,24 @@ class Bundle:
         asked = self.members[0].asked
         alone = len(self.members) == 1
         body = asked.share.body if alone else join(self._shares) | {"requestId": new_id()}
-        if body.get("impressionId") is None and (self.facts.impression_id or count_mboxes(body) > most):
+        if body.get("impressionId") is None and (self.facts.impression_id or self.facts.mboxes > most):
             body = body | {"impressionId": self.facts.impression_id or new_id()}
         if read_sdid(body) != self.facts.sdid:
             body = put_sdid(body, self.facts.sdid)
         body = attach_entries(body, self._entries)
-        first, *more = chunk(body, most)
-        self._bodies = [first, *(one | {"requestId": new_id()} for one in more)]
+        self._bodies = [body]
+        if self.facts.mboxes > most:
+            first, *more = chunk(body, most)
+            self._bodies = [first, *(one | {"requestId": new_id()} for one in more)]
         self.left = len(self._bodies)
         self.replies, self.errors = [None] * self.left, [None] * self.left
-        raw = asked.raw if alone and first is asked.share.body else None
-        encoded = [raw if raw is not None else msgspec.json.encode(first), *map(msgspec.json.encode, self._bodies[1:])]
         headers, deadline = make_headers(asked.request_id, asked.version), self.deadline
-        return [Call(asked.url, one, headers, deadline) for one in encoded]
+        return [Call(asked.url, self._encode(one), headers, deadline) for one in self._bodies]
+
+    def _encode(self, body: JsonObject) -> bytes:
+        """Give the bytes of `body`: its caller's own where nothing in it has changed."""
+        asked = self.members[0].asked
+        return asked.raw if asked.raw is not None and body is asked.share.body else msgspec.json.encode(body)
 
     @property
     def _shares(self) -> list[Share]:

@@ -2,7 +2,8 @@
 
 Target runs a session's calls one after another, so while one is under way the next ones gather here. A bundle is sent
 when its window has passed and nothing of its session is under way; or at once when it is full, or when to wait on
-would take more than half of the time that its most hurried caller had.
+would take more than half of the time that its most hurried caller had. Only who names a consumer says that others of
+its page may come: in an idle session nobody else waits for the window.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from msgspec import Struct, field
 from gateway.config import Merge, Target
 from gateway.delivery.merging import is_repetition
 from gateway.delivery.model import JsonObject
-from gateway.delivery.stitching import make_sdid
+from gateway.delivery.stitching import DEFAULT_CONSUMER, make_sdid
 from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
 from gateway.upstream.bundle import Answer, Asked, Bundle, Member, is_invalid
 from gateway.upstream.fanout import Fanout, Pending
@@ -79,7 +80,7 @@ class Joiner:
         return f"<Joiner {self.callers} callers in {len(self._lines)} sessions>"
 
     def start(self, asked: Asked) -> "Ticket":
-        """Take a call on its way; in an idle session, with a window of 0, it is on the wire when this returns.
+        """Take a call on its way; one that does not wait is on the wire when this returns.
 
         The caller must await `reply()` or call `end()`.
         """
@@ -124,11 +125,9 @@ class Joiner:
 
     def _send_or_wait(self, line: Line, member: Member) -> None:
         bundle, merge = member.bundle, self._merge
-        if (
-            not merge.enabled
-            or (line.is_idle and not merge.window_ms)
-            or bundle.facts.mboxes >= self._target.mboxes_per_call
-        ):
+        gathers = merge.window_ms and bundle.facts.consumers != {DEFAULT_CONSUMER}
+        full = bundle.facts.mboxes >= self._target.mboxes_per_call
+        if not merge.enabled or full or (line.is_idle and not gathers):
             self._send(line, bundle)
             return
         now = asyncio.get_running_loop().time()

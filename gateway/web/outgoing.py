@@ -37,7 +37,7 @@ def start_remote(walk: Walk) -> Ticket | None:
     body = make_body(walk)
     share = Share(
         body=body,
-        scope=f"{url} {client.method}",
+        scope=(url, client.method),
         consumer=inbound.consumer or DEFAULT_CONSUMER,
         sdid=read_sdid(body) or walk.sdid,
         impression_id=new_id() if _is_mixed(walk) and body.get("impressionId") is None else "",

@@ -11,7 +11,7 @@ from yarl import URL
 
 from gateway.config import Merge, Target
 from gateway.delivery.merging import Share
-from gateway.delivery.stitching import read_sdid
+from gateway.delivery.stitching import DEFAULT_CONSUMER, read_sdid
 from gateway.demo.target import StandIn, Trouble
 from gateway.errors import UpstreamError, UpstreamGarbled, UpstreamOverloaded, UpstreamRefused, UpstreamTimeout
 from gateway.ids import new_id
@@ -21,7 +21,7 @@ from gateway.upstream.joiner import Joiner, Ticket
 from tests.store.servers import wait_until
 
 SDID = "0123456789ABCDEF-0123456789ABCDEF"
-LONG_MS = 1000
+LONG_MS = 300
 
 
 class Bench(msgspec.Struct):
@@ -119,6 +119,17 @@ async def test_within_a_window_first_calls_leave_together(bench: Bench) -> None:
     async with run_bench(window_ms=LONG_MS) as waiting:
         await gather(*(waiting.start(f"m{at}") for at in range(5)))
         assert waiting.stand_in.received == 1
+
+
+async def test_who_names_no_consumer_does_not_wait_for_a_window() -> None:
+    """gw:M3, F2: an idle session pays at most the window; here nobody has said that others may come."""
+    async with run_bench(window_ms=LONG_MS) as waiting:
+        await waiting.start("warm", consumer=DEFAULT_CONSUMER).reply()
+        ticket = waiting.start("a", consumer=DEFAULT_CONSUMER)
+        assert waiting.fanout.calls == 2
+        named, unnamed = waiting.start("b"), waiting.start("c", consumer=DEFAULT_CONSUMER)
+        await gather(ticket, named, unnamed)
+        assert waiting.sent() == [["warm"], ["a"], ["b", "c"]]
 
 
 async def test_a_full_group_does_not_wait_for_its_window() -> None:

@@ -347,13 +347,12 @@ def target_in_a_thread() -> Iterator[tuple[str, StandIn]]:
 async def test_target_has_the_call_before_local_deciding_starts(
     bundled_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """gw:F2, M3: with a warm connection and no window Target works while we decide.
+    """gw:F2: with a warm connection Target works while we decide.
 
     Deciding holds up the event loop until Target has the call, which it could never get if it were not on the wire.
     """
     with target_in_a_thread() as (origin, stand_in):
-        changes = {"GATEWAY_UPSTREAM__TARGET__URL": origin, "GATEWAY_MERGE__WINDOW_MS": "0", **OUTBOX_OFF}
-        async with run_stage(bundled_url, changes) as stage:
+        async with run_stage(bundled_url, {"GATEWAY_UPSTREAM__TARGET__URL": origin, **OUTBOX_OFF}) as stage:
             body = ask("homepage-hero", "recommendations", id={"tntId": "known"})
             await stage.post(body)
             decide, arrived = Tenant.decide, []

@@ -107,6 +107,10 @@ class Bundle:
         self.members.remove(member)
         self.facts.leave(member.asked.share)
 
+    def let_go(self) -> None:
+        """Forget its callers, who have what they came for, so that nothing is left in a cycle."""
+        self.members = []
+
     def stop_timer(self) -> None:
         """Do not wait any more."""
         if self.timer is not None:
@@ -144,9 +148,9 @@ class Bundle:
     def read_answers(self) -> list[Answer]:
         """Give each member's answer, in order; raises what went wrong where none has any."""
         errors = [error for error in self.errors if error is not None]
-        refused = [error for error in errors if is_invalid(error)]
-        if refused or len(errors) == len(self.errors):
-            raise (refused or errors)[0]
+        grave = [error for error in errors if is_invalid(error) or not isinstance(error, UpstreamError)]
+        if grave or len(errors) == len(self.errors):
+            raise (grave or errors)[0]
         if len(self.replies) == 1:
             (reply,) = self.replies
             replies = [reply or {}] if len(self.members) == 1 else part(reply or {}, self._shares)

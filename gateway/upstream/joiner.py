@@ -217,6 +217,7 @@ class Joiner:
             self._forget_repeatable(line, member)
             for ticket in member.tickets:
                 ticket.settle(answer)
+        bundle.let_go()
 
     def _part(self, line: Line, bundle: Bundle) -> None:
         """Ask for each caller alone: one of them made the call invalid, and the others are not to suffer (gw:M5)."""
@@ -226,12 +227,14 @@ class Joiner:
                 alone = Bundle.part_from(member)
                 line.gathering.append(alone)
                 self._send(line, alone)
+        bundle.let_go()
 
     def _fail(self, line: Line, bundle: Bundle, error: Exception) -> None:
         for member in bundle.members:
             self._forget_repeatable(line, member)
             for ticket in member.tickets:
                 ticket.fail(error)
+        bundle.let_go()
 
     def leave(self, line: Line, member: Member, ticket: "Ticket") -> None:
         """Take note that a caller has its answer or has gone away; nobody else notices."""
@@ -251,6 +254,7 @@ class Joiner:
             else:
                 bundle.stop_timer()
                 line.gathering.remove(bundle)
+                bundle.let_go()
         elif bundle.left and not any(one.tickets for one in bundle.members):
             line.queued = deque(one for one in line.queued if one[0] is not bundle)
             for task in bundle.tasks:

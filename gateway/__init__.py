@@ -1,6 +1,6 @@
 """The decisioning gateway: the map.
 
-    bytes in -> web/inbound -> delivery/plan -> web/identity -> upstream/fanout ...
+    bytes in -> web/inbound -> delivery/plan -> web/identity -> upstream/joiner -> upstream/fanout ...
              -> tenants -> delivery/decide -> delivery/answer -> bytes out          (web/delivery.py shows it all)
 
     errors, ids, config, telemetry                       tenants     one client code and what decides for it
@@ -10,9 +10,11 @@
       context, browser, address, parameters, allocation  __main__    run, check-config, decide, demo
                             what a condition may see     store/      I/O: Redis, Lua, a private server
       plan, answer          split and join               upstream/   I/O: out over HTTP
+      merging, chunking     calls as one, as several       joiner, bundle               waiting calls of a session
       decide, content, trace, explain, telemetry           target, fanout, connection   Adobe Target
       notifications, geo    the engine                     artifact_*, geo, outbox      what goes on beside requests
       session, cookies      who the visitor is           web/        I/O: the edge
+      stitching             which page it is               consumer                     who asks of a page
     pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
       lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing     the walk
       library, compiler     tree to closures, with fuel    routes, middleware, cors, admin

@@ -66,6 +66,7 @@ class Bundle:
         self.facts = Group([asked.share], sdid, impression_id)
         self.members = [Member(asked, self)]
         self.timer: asyncio.TimerHandle | None = None
+        self.wakes_at = 0.0
         self.is_ripe = False
         self.risk = 0.0
         self.left = -1

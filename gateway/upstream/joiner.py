@@ -136,11 +136,12 @@ class Joiner:
         window_end = now + merge.window_ms / 1000
         if bundle.timer is None:
             self._wake_at(line, bundle, min(window_end, bundle.risk), at_risk=bundle.risk <= window_end)
-        elif bundle.risk < bundle.timer.when():
+        elif bundle.risk < bundle.wakes_at:
             self._wake_at(line, bundle, bundle.risk, at_risk=True)
 
     def _wake_at(self, line: Line, bundle: Bundle, when: float, *, at_risk: bool) -> None:
         bundle.stop_timer()
+        bundle.wakes_at = when  # uvloop's timers do not tell
         bundle.timer = asyncio.get_running_loop().call_at(when, self._wake, line, bundle, at_risk)
 
     def _wake(self, line: Line, bundle: Bundle, at_risk: bool) -> None:  # noqa: FBT001 - a timer passes by position

@@ -25,6 +25,7 @@ class Asked(Struct, kw_only=True, frozen=True):
 
     `raw` are the bytes of the share's body where nothing was changed in it; `repeatable` is the caller's own request
     id; `entries` are our own telemetry that travels along. `deadline` is a time of the event loop's clock in seconds.
+    A call `alongside` another one of the same request neither waits for it nor joins any (gw:F4).
     """
 
     client: str
@@ -37,6 +38,7 @@ class Asked(Struct, kw_only=True, frozen=True):
     raw: bytes | None = None
     repeatable: str = ""
     entries: Sequence[JsonObject] = ()
+    alongside: bool = False
 
 
 class Member:

@@ -112,7 +112,8 @@ class Joiner:
 
     def _place(self, line: Line, asked: Asked) -> Member:
         most = self._target.mboxes_per_call
-        bundle = next((one for one in line.gathering if one.facts.has_room(asked.share, most)), None)
+        open_ones = () if asked.alongside else line.gathering
+        bundle = next((one for one in open_ones if one.facts.has_room(asked.share, most)), None)
         if bundle is not None:
             self.counts.joined += 1
             member = bundle.add(asked)
@@ -127,7 +128,7 @@ class Joiner:
         bundle, merge = member.bundle, self._merge
         gathers = merge.window_ms and bundle.facts.consumers != {DEFAULT_CONSUMER}
         full = bundle.facts.mboxes >= self._target.mboxes_per_call
-        if not merge.enabled or full or (line.is_idle and not gathers):
+        if not merge.enabled or full or member.asked.alongside or (line.is_idle and not gathers):
             self._send(line, bundle)
             return
         now = asyncio.get_running_loop().time()

@@ -36,7 +36,7 @@ class Bench(msgspec.Struct):
     def ask(self, *names: str, session: str = "s", seconds: float = 20.0, **more: Any) -> Asked:
         """Give the call of a consumer that asks for mboxes; `more` are members of its body, or of `Asked`."""
         consumer = more.pop("consumer", names[0] if names else "c")
-        extra = {name: more.pop(name) for name in ("repeatable", "entries", "raw") if name in more}
+        extra = {name: more.pop(name) for name in ("repeatable", "entries", "raw", "alongside") if name in more}
         body = {"context": {"channel": "web"}, "id": {"tntId": "a"}, "requestId": f"r-{consumer}"} | more
         if names:
             body["execute"] = {"mboxes": [{"index": 7 + at, "name": name} for at, name in enumerate(names)]}
@@ -163,6 +163,14 @@ async def test_sessions_and_clients_do_not_wait_for_each_other(bench: Bench) -> 
     await bench.stand_in.wait_received(1)
     assert names_of(await bench.start("a", session="two").reply()) == [("a", 7)]
     hanging.end()
+
+
+async def test_a_call_alongside_another_neither_waits_nor_joins(bench: Bench) -> None:
+    """gw:F4: a secondary call of a request must not wait for its primary one."""
+    tickets = [bench.start("first"), bench.start("next"), bench.start("second", alongside=True)]
+    assert bench.fanout.under_way == 2
+    await gather(*tickets)
+    assert sorted(bench.sent()) == [["first"], ["next"], ["second"]]
 
 
 async def test_without_merging_each_call_leaves_on_its_own_and_few_at_once() -> None:

@@ -73,8 +73,7 @@ class Bundle:
         self.risk = 0.0
         self.left = -1
         self.tasks: set[asyncio.Task[JsonObject]] = set()
-        self.replies: list[JsonObject | None] = []
-        self.errors: list[BaseException | None] = []
+        self.outcomes: list[JsonObject | BaseException] = []
         self._bodies: list[JsonObject] = []
         self._entries = list(asked.entries)
 
@@ -135,7 +134,7 @@ class Bundle:
             first, *more = chunk(body, most)
             self._bodies = [first, *(one | {"requestId": new_id()} for one in more)]
         self.left = len(self._bodies)
-        self.replies, self.errors = [None] * self.left, [None] * self.left
+        self.outcomes = [{}] * self.left
         headers, deadline = make_headers(asked.request_id, asked.version), self.deadline
         return [Call(asked.url, self._encode(one), headers, deadline) for one in self._bodies]
 
@@ -150,16 +149,16 @@ class Bundle:
 
     def read_answers(self) -> list[Answer]:
         """Give each member's answer, in order; raises what went wrong where none has any."""
-        errors = [error for error in self.errors if error is not None]
+        errors = [one for one in self.outcomes if isinstance(one, BaseException)]
         grave = [error for error in errors if is_invalid(error) or not isinstance(error, UpstreamError)]
-        if grave or len(errors) == len(self.errors):
+        if grave or len(errors) == len(self.outcomes):
             raise (grave or errors)[0]
-        if len(self.replies) == 1:
-            (reply,) = self.replies
-            replies = [reply or {}] if len(self.members) == 1 else part(reply or {}, self._shares)
-            return [Answer(one) for one in replies]
-        lost = [error.code for error in errors if isinstance(error, UpstreamError)]
-        return [Answer(rejoin(self._bodies, self.replies), lost)]
+        replies = [None if isinstance(one, BaseException) else one for one in self.outcomes]
+        if len(replies) > 1:
+            lost = [error.code for error in errors if isinstance(error, UpstreamError)]
+            return [Answer(rejoin(self._bodies, replies), lost)]
+        reply = replies[0] or {}
+        return [Answer(one) for one in (part(reply, self._shares) if len(self.members) > 1 else [reply])]
 
 
 def is_invalid(error: BaseException) -> bool:

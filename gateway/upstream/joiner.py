@@ -161,18 +161,17 @@ class Joiner:
         self.counts.sizes[bisect_left(GROUP_SIZES, size)] += 1
         self.counts.callers += size
         self.counts.split += len(calls) - 1
-        left_s = bundle.deadline - asyncio.get_running_loop().time()
-        if left_s < self._target.minimum_budget_ms / 1000:
-            self._fail(line, bundle, UpstreamTimeout("there was no time left to ask Target"))
-            return
         line.queued.extend((bundle, number, call) for number, call in enumerate(calls))
         self._launch(line)
 
     def _launch(self, line: Line) -> None:
         while line.queued and line.under_way < self._target.parallel_per_session:
             bundle, number, call = line.queued.popleft()
-            line.under_way += 1
+            if call.deadline - asyncio.get_running_loop().time() < self._target.minimum_budget_ms / 1000:
+                self._record(line, bundle, number, UpstreamTimeout("there was no time left to ask Target"))
+                continue
             pending = self._fanout.start(call)
+            line.under_way += 1
             task = asyncio.create_task(pending.reply())
             bundle.tasks.add(task)
             self._tasks.add(task)
@@ -185,15 +184,18 @@ class Joiner:
         line.under_way -= 1
         self._tasks.discard(task)
         bundle.tasks.discard(task)
-        bundle.left -= 1
         if task.cancelled():  # by those who waited, who are all gone, or by `close`
             self._fail(line, bundle, UpstreamError("the gateway is closing"))
         else:
-            bundle.errors[number] = error = task.exception()
-            bundle.replies[number] = task.result() if error is None else None
-            if not bundle.left:
-                self._settle(line, bundle)
+            self._record(line, bundle, number, task.exception() or task.result())
         self._go_on(line)
+
+    def _record(self, line: Line, bundle: Bundle, number: int, outcome: JsonObject | BaseException) -> None:
+        """Keep what became of one call; with the last one its callers get their answers."""
+        bundle.outcomes[number] = outcome
+        bundle.left -= 1
+        if not bundle.left:
+            self._settle(line, bundle)
 
     def _go_on(self, line: Line) -> None:
         """Let the next calls of a session leave; forget a session that has none."""

@@ -314,6 +314,16 @@ async def test_nobody_is_asked_for_when_there_is_no_time_left() -> None:
         assert bench.stand_in.received == 0
 
 
+async def test_a_call_that_waited_too_long_for_a_place_is_not_made() -> None:
+    """gw:F3, F2: the calls of one request that come after its time was used up."""
+    async with run_bench({"mboxes_per_call": 1, "parallel_per_session": 1, "minimum_budget_ms": 1900}) as bench:
+        bench.stand_in.trouble = Trouble(delay_ms=300)
+        ticket = bench.start("a", "b", "c", seconds=2.0)
+        assert names_of(await ticket.reply()) == [("a", 7)]
+        assert list(ticket.lost) == ["upstream-timeout"] * 2
+        assert bench.sent() == [["a"]]
+
+
 async def test_waiting_callers_are_bounded_for_a_session_and_in_all() -> None:
     """gw:F7."""
     async with run_bench(window_ms=LONG_MS, waiting_per_session=3, max_waiting=5) as bench:

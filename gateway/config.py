@@ -94,6 +94,9 @@ class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
     minimum_budget_ms: Milliseconds = 30
     max_response_kb: Count = 5120
     max_ratio: Count = 100
+    retry_percent: Annotated[int, Meta(ge=0, le=10)] = 10
+    breaker_percent: Annotated[int, Meta(ge=0, le=100)] = 50
+    breaker_timeout_ms: Milliseconds = 500
     keepalive_s: Annotated[int, Meta(ge=1, le=3600)] = 30
 
 

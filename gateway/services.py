@@ -227,6 +227,7 @@ def _watch(services: Services) -> None:
         lambda: {
             "store_connected": float(store.connected),
             "upstream_under_way": float(fanout.under_way),
+            "upstream_open_circuits": float(fanout.edges.open_circuits),
             "requests_under_way": float(services.under_way),
             "outbox_waiting": float(services.outbox.counts.waiting),
             "artifact_age_seconds": {
@@ -245,6 +246,7 @@ def _watch(services: Services) -> None:
             "store_dropped": store.counts.dropped,
             "store_reconnected": store.counts.reconnected,
             "upstream_calls": fanout.calls,
+            "upstream_repeated": fanout.repeated,
             "geo_failed": services.geo.failed,
             "outbox_put": services.outbox.counts.put,
             "outbox_sent": services.outbox.counts.sent,

@@ -69,6 +69,8 @@ class Client(_Table, frozen=True, kw_only=True, rename="kebab"):
     traces: bool = False
     telemetry: bool = False
     escape_macros: bool = False
+    secondary: list[str] = field(default_factory=list)
+    secondary_wait_ms: Milliseconds = 0
 
 
 class Redis(_Table, frozen=True, kw_only=True, rename="kebab"):

@@ -72,7 +72,7 @@ async def test_what_is_not_decided_on_device_is_told(bundled_url: str) -> None:
     async with run_stage(bundled_url, {METHOD: "on-device", **OUTBOX_OFF}) as stage:
         answer = await stage.post(ask("homepage-hero", "recommendations"))
         assert answer.body["status"] == 206
-        assert answer.headers.get("x-gateway-degraded")
+        assert answer.headers["x-gateway-degraded"] == 'on-device;missing="recommendations"'
 
 
 async def test_on_device_without_an_artifact_gives_default_content(bundled_url: str) -> None:
@@ -81,7 +81,11 @@ async def test_on_device_without_an_artifact_gives_default_content(bundled_url: 
         bundled_url, {METHOD: "on-device", "GATEWAY_CLIENT__DEMO__ARTIFACT_LOCATION": "file:///nowhere"}
     ) as stage:
         answer = await stage.post(ask("homepage-hero"))
-        assert (answer.status, answer.body["status"], answer.headers["x-gateway-degraded"]) == (200, 206, "artifact")
+        assert (answer.status, answer.body["status"], answer.headers["x-gateway-degraded"]) == (
+            200,
+            206,
+            'artifact;missing="homepage-hero"',
+        )
         assert answer.body["execute"]["mboxes"] == [{"name": "homepage-hero", "index": 1}]
         assert (await stage.admin("/health/ready")).status == 503
 

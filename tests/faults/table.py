@@ -18,7 +18,8 @@ from tests.store.servers import wait_until
 PAGE = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 _CASES = Path(__file__).parent.parent / "cases" / "faults.toml"
 _AGAIN_S = 15.0
-_REDIS_DELAY_S = 0.25
+# Late enough to be given up, soon enough to arrive while the next wave waits for replies of its own.
+_REDIS_DELAY_S, _TARGET_DELAY_S = 0.15, 0.6
 SETTINGS = {
     "GATEWAY_UPSTREAM__TARGET__RETRY_PERCENT": "10",
     "GATEWAY_UPSTREAM__TARGET__BREAKER_PERCENT": "50",
@@ -71,13 +72,8 @@ class Scene(Struct, frozen=True):
     @property
     def busy(self) -> dict[str, int]:
         """Give what a gateway at rest has none of, and what must not grow: tasks and connections."""
-        services = self.stage.running.services
-        fanout, store = services.fanout, services.store
-        return {
-            "requests": services.under_way,
-            "calls": fanout.under_way,
-            "places": fanout._sending + len(fanout._line),
-            "commands": store._pipeline.waiting if store._pipeline else 1,
+        fanout = self.stage.running.services.fanout
+        return count_unfinished(self.stage) | {
             "Redis connections beyond one": self.redis.connections - 1,
             "Target connections beyond the kept ones": self.target.connections - fanout.edges.idle,
         }
@@ -91,6 +87,18 @@ class Scene(Struct, frozen=True):
         return True
 
 
+def count_unfinished(stage: Stage) -> dict[str, int]:
+    """Give what a gateway has under way, by kind."""
+    services = stage.running.services
+    fanout, store = services.fanout, services.store
+    return {
+        "requests": services.under_way,
+        "calls": fanout.under_way,
+        "places": fanout._sending + len(fanout._line),
+        "commands": store._pipeline.waiting if store._pipeline else 1,
+    }
+
+
 def count_tasks() -> int:
     """Give how many tasks there are, apart from the proxies' own."""
     return sum(task.get_name() != "proxy" for task in asyncio.all_tasks())
@@ -99,7 +107,10 @@ def count_tasks() -> int:
 @asynccontextmanager
 async def open_scene(redis_url: str) -> AsyncIterator[Scene]:
     """Give a running scene; `redis_url` is a unix socket's."""
-    async with Proxy(unquote(redis_url.removeprefix("unix://")), _REDIS_DELAY_S) as redis, Proxy() as target:
+    async with (
+        Proxy(unquote(redis_url.removeprefix("unix://")), _REDIS_DELAY_S) as redis,
+        Proxy("", _TARGET_DELAY_S) as target,
+    ):
         ways = {"GATEWAY_UPSTREAM__TARGET__URL": f"http://127.0.0.1:{target.port}"}
         async with run_stage(f"redis://127.0.0.1:{redis.port}/0", SETTINGS | ways) as stage:
             place = urlsplit(stage.running.services.settings.artifact.geo_url)

@@ -81,7 +81,7 @@ def _start(walk: Walk, body: bytes) -> Pending:
         body=body,
         headers=make_headers(walk.request_id, __version__),
         deadline=inbound.inner_deadline,
-        request_id=inbound.request.request_id or walk.request_id,
+        request_id=walk.request_id if inbound.request.request_id is None else inbound.request.request_id,
     )
     return services.fanout.start(call)
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+from collections import deque
 from types import TracebackType
 from typing import Literal, Self
 
@@ -119,9 +120,13 @@ class Proxy:
 
     async def _answer(self, far_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on what is answered, as the fault will have it, until the answering side or the fault ends it."""
+        late: deque[bytes] = deque()
         while piece := await far_reader.read(65_536):
-            if self._fault == "delay":
-                await self._wait(self.delay_s)
+            if self._fault == "delay" or late:
+                late.append(piece)
+                after_s = self.delay_s if self._fault == "delay" else 0.0
+                asyncio.get_running_loop().call_later(after_s, _pass_on, late, writer)
+                continue
             if self._fault == "vanish":
                 await asyncio.get_running_loop().create_future()
             if self._fault == "reset":
@@ -151,6 +156,12 @@ class Proxy:
                 await self._over.wait()
         except TimeoutError:
             return
+
+
+def _pass_on(late: deque[bytes], writer: asyncio.StreamWriter) -> None:
+    piece = late.popleft()  # the oldest, whichever timer this is: order is kept
+    if not writer.is_closing():
+        writer.write(piece)
 
 
 async def _swallow(reader: asyncio.StreamReader) -> None:

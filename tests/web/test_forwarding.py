@@ -122,6 +122,13 @@ async def test_nameless_views_go_remote_when_any_view_does(edge: Stage) -> None:
     assert [view["name"] for view in answer.body["prefetch"]["views"]] == ["checkout"]
 
 
+@pytest.mark.parametrize("given", [{}, {"requestId": None}, {"requestId": ""}, {"requestId": "mine"}], ids=str)
+async def test_target_may_name_the_request_as_it_was_named(edge: Stage, given: dict[str, Any]) -> None:
+    """delivery-api §7.1: it echoes the id, and makes one where there is none; its answer is believed either way."""
+    answer = await edge.post(ask("recommendations", **given))
+    assert (answer.status, answer.body["status"]) == (200, 200)
+
+
 async def test_named_views_are_split(edge: Stage) -> None:
     answer = await edge.post(
         {"context": WEB, "prefetch": {"views": [{"name": "checkout", "key": "k"}, {"name": "home"}]}}

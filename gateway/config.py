@@ -192,6 +192,9 @@ def check_settings(table: dict[str, Any], source: str) -> Settings:
         split_address(address)
     for code in settings.client:
         _check_urls(settings, code)
+        for pattern in settings.client[code].secondary:
+            if "*" in pattern[:-1]:
+                raise ConfigError(f"{source}: client.{code}.secondary: `{pattern}` may have a * at its end only")
         if not CLIENT_CODE.fullmatch(code):
             raise ConfigError(f"{source}: `{code}` is not a Target client code (letters, digits, - and _)")
     return settings

@@ -9,15 +9,15 @@
       artifact, conditions, pickers  compiled rules      engine, offline   one request decided without HTTP
       context, browser, address, parameters, allocation  __main__    run, check-config, decide, demo
                             what a condition may see     store/      I/O: Redis, Lua, a private server
-      plan, answer          split and join               upstream/   I/O: out over HTTP
+      plan, legs, answer    split and join               upstream/   I/O: out over HTTP
       merging, chunking     calls as one, as several       joiner, bundle               waiting calls of a session
-      decide, content, trace, explain, telemetry           target, fanout, connection   Adobe Target
-      notifications, geo    the engine                     artifact_*, geo, outbox      what goes on beside requests
-      session, cookies      who the visitor is           web/        I/O: the edge
-      stitching             which page it is               consumer                     who asks of a page
+      decide, content, trace, explain, telemetry           target, fanout, edges, connection    Adobe Target
+      notifications, geo    the engine                     retries, breaker             which calls are made again
+      session, cookies      who the visitor is             artifact_*, geo, outbox      what goes on beside requests
+      stitching             which page it is             web/        I/O: the edge
     pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
-      lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing     the walk
-      library, compiler     tree to closures, with fuel    routes, middleware, cors, admin
+      lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing, meeting   the walk
+      library, compiler     tree to closures, with fuel    consumer, routes, middleware, cors, admin
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
 Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, web, server,

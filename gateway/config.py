@@ -69,6 +69,8 @@ class Client(_Table, frozen=True, kw_only=True, rename="kebab"):
     traces: bool = False
     telemetry: bool = False
     escape_macros: bool = False
+    secondary: list[str] = field(default_factory=list)
+    secondary_wait_ms: Milliseconds = 0
 
 
 class Redis(_Table, frozen=True, kw_only=True, rename="kebab"):
@@ -94,6 +96,9 @@ class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
     minimum_budget_ms: Milliseconds = 30
     max_response_kb: Count = 5120
     max_ratio: Count = 100
+    retry_percent: Annotated[int, Meta(ge=0, le=10)] = 10
+    breaker_percent: Annotated[int, Meta(ge=0, le=100)] = 50
+    breaker_timeout_ms: Milliseconds = 500
     keepalive_s: Annotated[int, Meta(ge=1, le=3600)] = 30
     mboxes_per_call: Annotated[int, Meta(ge=1, le=50)] = 50
     parallel_per_session: Annotated[int, Meta(ge=1, le=100)] = 4
@@ -199,6 +204,9 @@ def check_settings(table: dict[str, Any], source: str) -> Settings:
         split_address(address)
     for code in settings.client:
         _check_urls(settings, code)
+        for pattern in settings.client[code].secondary:
+            if "*" in pattern[:-1]:
+                raise ConfigError(f"{source}: client.{code}.secondary: `{pattern}` may have a * at its end only")
         if not CLIENT_CODE.fullmatch(code):
             raise ConfigError(f"{source}: `{code}` is not a Target client code (letters, digits, - and _)")
     return settings

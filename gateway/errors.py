@@ -140,6 +140,17 @@ class UpstreamError(GatewayError):
     code = "upstream"
 
 
+class UpstreamUnreached(UpstreamError):
+    """No connection to Target could be made: nothing of the request has left."""
+
+
+class CircuitOpen(UpstreamError):
+    """Too many of the latest calls to this edge of Target failed, so most are not made for a while."""
+
+    status = 503
+    code = "circuit-open"
+
+
 class UpstreamTimeout(UpstreamError):
     """Target did not answer within the budget."""
 
@@ -151,6 +162,10 @@ class UpstreamGarbled(UpstreamError):
     """Target's answer cannot be read."""
 
     code = "upstream-garbled"
+
+
+class UpstreamBrokeOff(UpstreamGarbled):
+    """The connection ended in the middle of Target's answer."""
 
 
 class UpstreamRefused(UpstreamError):

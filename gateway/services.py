@@ -233,6 +233,7 @@ def _watch(services: Services) -> None:
             "store_connected": float(store.connected),
             "upstream_under_way": float(fanout.under_way),
             "merge_waiting": float(joiner.callers),
+            "upstream_open_circuits": float(fanout.edges.open_circuits),
             "requests_under_way": float(services.under_way),
             "outbox_waiting": float(services.outbox.counts.waiting),
             "artifact_age_seconds": {
@@ -256,6 +257,7 @@ def _watch(services: Services) -> None:
             "merge_split": joiner.counts.split,
             "merge_parted": joiner.counts.parted,
             "merge_refused": joiner.counts.refused,
+            "upstream_repeated": fanout.repeated,
             "geo_failed": services.geo.failed,
             "outbox_put": services.outbox.counts.put,
             "outbox_sent": services.outbox.counts.sent,

@@ -136,7 +136,9 @@ class Bundle:
         self.left = len(self._bodies)
         self.outcomes = [{}] * self.left
         headers, deadline = make_headers(asked.request_id, asked.version), self.deadline
-        return [Call(asked.url, self._encode(one), headers, deadline) for one in self._bodies]
+        return [
+            Call(asked.url, self._encode(one), headers, deadline, str(one.get("requestId", ""))) for one in self._bodies
+        ]
 
     def _encode(self, body: JsonObject) -> bytes:
         """Give the bytes of `body`: its caller's own where nothing in it has changed."""

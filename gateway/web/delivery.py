@@ -8,21 +8,20 @@ is missing (gw:F5, F9).
 import asyncio
 import time
 
-from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missing, join, place_of, read_remote
+from gateway.delivery.answer import NOTHING, Place, Remote, Results, join, place_of
 from gateway.delivery.model import JsonObject
 from gateway.delivery.notifications import make_notification_body
 from gateway.delivery.plan import list_lazily, split
 from gateway.delivery.session import merge_answered_id, read_answered, read_visitor, shield_id
-from gateway.errors import RequestError, UpstreamError, UpstreamRefused
-from gateway.upstream.joiner import Ticket
 from gateway.web.identity import ask_session, must_ask_session, name_visitor, note_visitor
 from gateway.web.inbound import read_inbound
+from gateway.web.meeting import meet
 from gateway.web.middleware import Ask
 from gateway.web.outgoing import start_remote
 from gateway.web.reporting import report
 from gateway.web.response import Answer
 from gateway.web.visitor_cookies import make_cookie_headers
-from gateway.web.walk import Walk
+from gateway.web.walk import Walk, describe_losses, names_of
 from gateway.web.wire import encode
 
 
@@ -47,16 +46,17 @@ async def _take(walk: Walk) -> Answer:
     note_visitor(walk)
     if must_ask_session(walk):
         await ask_session(walk)
-    ticket = start_remote(walk) if plan.ask_target else None
+    legs = start_remote(walk) if plan.ask_target else ()
     try:
         local = await _decide(walk) if plan.local else {}
-        remote = await _meet(walk, ticket) if ticket is not None else NOTHING
+        remote = await meet(walk, legs) if legs else NOTHING
     finally:
-        if ticket is not None:
-            ticket.end()
-    complete = _is_complete(walk, remote)
+        for leg in legs:
+            leg.ticket.end()
+    if plan.undecided and walk.artifact is not None:
+        walk.lose("on-device", (*plan.needs.mboxes, *plan.needs.views))  # Target would have had a say
     answer: JsonObject = {
-        "status": 200 if complete else 206,
+        "status": 206 if walk.is_partial else 200,
         "requestId": inbound.request.request_id or walk.request_id,
         "id": _show_id(walk, walk.visitor.id if remote is NOTHING else _settle_identity(walk, remote)),
         "client": inbound.tenant.code,
@@ -83,7 +83,7 @@ async def _decide(walk: Walk) -> dict[Place, Results]:
     """Give the local results by place, once it is known where the visitor is."""
     inbound, artifact = walk.inbound, walk.artifact
     if artifact is None:
-        walk.lost.append("artifact")
+        walk.lose("artifact", names_of(walk.plan.local))
         return {}
     tenant, context = inbound.tenant, inbound.request.context
     if address := tenant.find_address(artifact, context):
@@ -97,42 +97,6 @@ async def _decide(walk: Walk) -> dict[Place, Results]:
         body = make_notification_body(inbound.body, walk.visitor.id, context, decision.notifications)
         walk.services.outbox.put(tenant.code, inbound.session_id, body)
     return {place_of(item): found for item, found in zip(walk.plan.local, decision.results, strict=True)}
-
-
-async def _meet(walk: Walk, ticket: Ticket) -> Remote:
-    """Give Target's part of the answer, or nothing where it failed."""
-    try:
-        remote = read_remote(await ticket.reply(), walk.plan.remote)
-    except UpstreamError as error:
-        if isinstance(error, UpstreamRefused):
-            walk.services.metrics.count_refusal(error.upstream_status)
-        _refuse(walk, error)
-        walk.lost.append(error.code)
-        return NOTHING
-    walk.lost.extend(ticket.lost)
-    return remote
-
-
-def _refuse(walk: Walk, error: UpstreamError) -> None:
-    """Raise where the caller must know: Target found the request invalid, or nobody took the notifications."""
-    plan = walk.plan
-    if isinstance(error, UpstreamRefused) and error.upstream_status == 400 and not plan.local:
-        raise RequestError(error.upstream_message[:1000] or "Target refused the request as invalid") from error
-    if not plan.local and not plan.remote and walk.inbound.request.notifications:
-        raise error
-
-
-def _is_complete(walk: Walk, remote: Remote) -> bool:
-    """Whether everything that was asked is answered and everything that was told has been passed on."""
-    plan, lost = walk.plan, walk.lost
-    if plan.undecided and "artifact" not in lost:
-        lost.append("on-device")  # Target would have had a say
-    if remote is NOTHING:
-        return not (plan.undecided or plan.remote or walk.inbound.request.notifications)
-    if find_missing(plan.remote, remote.results):
-        lost.append("upstream-incomplete")
-        return False
-    return not plan.undecided
 
 
 def _settle_identity(walk: Walk, remote: Remote) -> JsonObject:
@@ -170,6 +134,6 @@ def _respond(walk: Walk, answer: JsonObject) -> Answer:
     status = 204 if inbound.request.context.beacon else web.partial_status if answer["status"] == 206 else 200
     headers = make_cookie_headers(walk.services, inbound, answer) if inbound.sets_cookies else []
     if walk.lost:
-        headers.append(("X-Gateway-Degraded", ", ".join(dict.fromkeys(walk.lost))))
+        headers.append(("X-Gateway-Degraded", describe_losses(walk)))
     report(walk, status, answer["status"])
     return Answer(status, encode(answer) if status != 204 else b"", headers)

@@ -98,8 +98,11 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Settle the exchange: a body without announced length ends here, anything else broke off."""
         self._transport = None
-        if self._waiter is None:
-            return
+        if self._waiter is not None:
+            self._settle(exc)
+        self._parser = None  # it knows this connection, too: neither would go before the garbage collector comes
+
+    def _settle(self, exc: Exception | None) -> None:
         if exc is None and self._head_done and not self._length_known:
             self._complete()
         elif self._received:

@@ -34,6 +34,8 @@ class Fanout:
         self._line: deque[asyncio.Future[None]] = deque()
         self._sending = 0
         self.edges = Edges(target)
+        self.ended: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.ended.cancel()  # what a call that has ended holds in place of its own
         self.under_way = 0
         self.calls = 0
         self.repeated = 0
@@ -244,6 +246,9 @@ class Pending:
         elif not self.future.cancelled():
             self.future.exception()  # seen: nobody is waiting any more
         self._fanout.let_go(self)
+        # An error knows, by its traceback, the frames that know this call: without this they would wait for the
+        # garbage collector, hundreds of them with their connections, and so would everybody else.
+        self.future = self._fanout.ended
 
     def _expire(self) -> None:
         self.fail(UpstreamTimeout("Target did not answer in time"))

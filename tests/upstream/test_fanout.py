@@ -1,6 +1,7 @@
 """The door to other hosts: whatever comes back over a real socket is an object or an UpstreamError (gw:F3, F7)."""
 
 import asyncio
+import gc
 import gzip
 import ssl
 import zlib
@@ -22,7 +23,8 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnreached,
 )
-from gateway.upstream.fanout import Fanout
+from gateway.upstream.connection import Connection
+from gateway.upstream.fanout import Fanout, Pending
 from gateway.upstream.target import Call
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
@@ -374,3 +376,27 @@ async def test_kept_connections_are_bounded_over_all_hosts() -> None:
             assert [await fanout.ask(make_call(one)) for one in (url, other_url)] == [{}, {}]
         assert fanout.edges.idle == 1
         assert (first.connections, second.connections) == (1, 2)
+
+
+async def test_a_failed_call_leaves_nothing_for_the_garbage_collector() -> None:
+    """Design P15: while Target hangs, hundreds of calls a second end; collecting them held everybody up."""
+    async with upstream(pack(OK, b"{}"), keep_open=True) as (fanout, server, url):
+        server.hold = asyncio.Event()
+        await outcome_of(fanout, url, 0.01)
+        await asyncio.sleep(0)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                call = fanout.start(make_call(url, 0.01))
+                with pytest.raises(UpstreamTimeout) as caught:
+                    await call.reply()
+                del call, caught
+            await asyncio.sleep(0)
+            left = gc.get_objects()
+            assert sum(isinstance(one, Pending) for one in left) == 0
+            assert sum(isinstance(one, Connection) for one in left) <= 1, "one is still closing"
+            del left
+        finally:
+            gc.enable()
+        server.hold.set()

@@ -167,7 +167,7 @@ async def test_without_time_target_is_not_asked(edge: Stage, value: str) -> None
     received = edge.stand_in.received
     answer = await edge.post(MIXED, {"X-Request-Timeout-Ms": value})
     assert (answer.status, answer.body["status"]) == (200, 206)
-    assert answer.headers["x-gateway-degraded"] == 'budget;missing="recommendations"'
+    assert answer.headers["x-gateway-degraded"].endswith('budget;missing="recommendations"')  # Redis may be late, too
     assert answer.body["execute"]["mboxes"][0]["options"]
     assert edge.stand_in.received == received
 

@@ -1,7 +1,7 @@
 """The decisioning gateway: the map.
 
-    bytes in -> web/inbound -> delivery/plan -> web/identity -> upstream/fanout ...
-             -> tenants -> delivery/decide -> delivery/answer -> bytes out          (web/delivery.py shows it all)
+    bytes in -> web/inbound -> delivery/plan -> walk/identity -> upstream/fanout ...
+             -> tenants -> delivery/decide -> delivery/answer -> bytes out         (walk/delivery.py shows it all)
 
     errors, ids, config, telemetry                       tenants     one client code and what decides for it
     delivery/   PURE: Adobe Target delivery              services    the one record handlers use; opens and closes
@@ -12,13 +12,15 @@
       plan, answer          split and join               upstream/   I/O: out over HTTP
       decide, content, trace, explain, telemetry           target, fanout, connection   Adobe Target
       notifications, geo    the engine                     artifact_*, geo, outbox      what goes on beside requests
-      session, cookies      who the visitor is           web/        I/O: the edge
-    pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
-      lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing     the walk
-      library, compiler     tree to closures, with fuel    routes, middleware, cors, admin
+      session, cookies      who the visitor is           walk/       one request, from asked to answered
+    pql/        PURE: the Profile Query Language           inbound, identity, outgoing, delivery, reporting
+      lexer, parser, nodes  text to tree                 web/        I/O: the edge
+      library, compiler     tree to closures, with fuel    wire, inbound, response, connections   HTTP
+                                                           delivery_api, routes, middleware, cors, admin
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, web, server,
+Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, walk, web,
+server,
 __main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
 """
 

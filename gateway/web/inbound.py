@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 
 from gateway.config import Web
 from gateway.delivery.cookies import EDGE_COOKIE, MBOX_COOKIE, find_cookie, read_mbox_cookie
@@ -23,7 +23,8 @@ from gateway.errors import RequestError
 from gateway.services import Services
 from gateway.telemetry import get_log
 from gateway.tenants import Tenant
-from gateway.web.wire import decode, decode_object, read_body, read_query, take_body
+from gateway.walk.inbound import Inbound
+from gateway.web.wire import decode_object, read_body, read_query, take_body
 
 LONGEST_DEADLINE_MS = 60_000
 _SESSION_ID = re.compile(r"[^\s?/{}\x00-\x1f\x7f]{1,128}")
@@ -40,51 +41,6 @@ _HINTS = {
 }
 _HINT_HEADERS = (*_HINTS, "Sec-CH-UA-Mobile")
 _BRANDS = ("browserUAWithMajorVersion", "browserUAWithFullVersion")
-
-
-class Inbound(Struct, kw_only=True):
-    """One checked request.
-
-    `deadline` and `inner_deadline`, by which what others do for the answer must be in, are times of the event loop's
-    clock in seconds; `started` is one of the performance counter. `identity` is the caller's `id` member. `raw` is the
-    body as received, None where it had to be repaired.
-    """
-
-    tenant: Tenant
-    session_id: str
-    request: DeliveryRequest
-    identity: JsonObject | None
-    raw: bytes | None
-    started: float
-    deadline: float
-    inner_deadline: float
-    sets_cookies: bool
-    device_id: str = ""
-    location_hint: str = ""
-    version: str = ""
-    decoded: JsonObject | None = None
-
-    def read_body(self) -> JsonObject:
-        """Give the decoded body, which most local decisions have no need of."""
-        if self.decoded is None:
-            self.decoded = decode(self.raw or b"{}")
-        return self.decoded
-
-    @property
-    def body(self) -> JsonObject:
-        """The decoded body."""
-        return self.read_body()
-
-    @property
-    def is_ping(self) -> bool:
-        """Whether nothing is asked and nothing is told (gw:S11)."""
-        request = self.request
-        return (
-            request.execute is None
-            and request.prefetch is None
-            and not request.notifications
-            and (request.telemetry is None or not request.telemetry.entries)
-        )
 
 
 async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:

@@ -8,7 +8,7 @@ from gateway.services import Services
 from gateway.web.admin import SERVICES, live, metrics, ready
 from gateway.web.connections import JsonServer, make_http_log
 from gateway.web.cors import make_preflight_headers
-from gateway.web.delivery import answer_delivery
+from gateway.web.delivery_api import answer_delivery
 from gateway.web.middleware import Ask, Routes, answer
 from gateway.web.response import Answer
 

@@ -1,8 +1,8 @@
-"""`POST /rest/v1/delivery`, from bytes to bytes: the whole walk of a request, in order.
+"""The whole walk of a delivery request, in order, for `POST /rest/v1/delivery` and for `get_offers`.
 
-1 read · 2 plan · 3 who is this · 4 remote goes out · 5 local meanwhile · 6 meet · 7 finish · 8 out. Losses on the way
-are noted in `lost`, not raised: a valid request gets an answer by its deadline, with default content where something
-is missing (gw:F5, F9).
+1 plan · 2 who is this · 3 remote goes out · 4 local meanwhile · 5 meet · 6 finish. Losses on the way are noted in
+`lost`, not raised: a valid request gets an answer by its deadline, with default content where something is missing
+(gw:F5, F9).
 """
 
 import asyncio
@@ -12,38 +12,29 @@ from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missin
 from gateway.delivery.model import JsonObject
 from gateway.delivery.notifications import make_notification_body
 from gateway.delivery.plan import list_lazily, split
-from gateway.delivery.session import merge_answered_id, read_answered, read_visitor, shield_id
+from gateway.delivery.session import merge_answered_id, read_answered, read_visitor
 from gateway.errors import RequestError, UpstreamError, UpstreamRefused
 from gateway.upstream.fanout import Pending
-from gateway.web.identity import ask_session, must_ask_session, name_visitor, note_visitor
-from gateway.web.inbound import read_inbound
-from gateway.web.middleware import Ask
-from gateway.web.outgoing import start_remote
-from gateway.web.reporting import report
-from gateway.web.response import Answer
-from gateway.web.visitor_cookies import make_cookie_headers
-from gateway.web.walk import Walk
-from gateway.web.wire import encode
+from gateway.walk.identity import ask_session, must_ask_session, note_visitor
+from gateway.walk.outgoing import start_remote
+from gateway.walk.walk import Walk
 
 
-async def answer_delivery(ask: Ask) -> Answer:
-    """Answer one delivery request."""
-    services = ask.services
-    inbound = await read_inbound(ask.request, services)
+async def answer_request(walk: Walk) -> JsonObject:
+    """Give the delivery response. Raises RequestError or UpstreamError where its caller must know of a failure."""
+    services = walk.services
     services.under_way += 1  # from here on: bodies that trickle in must not switch Target off for everybody
     try:
-        visitor = name_visitor(inbound)
-        walk = Walk(services=services, inbound=inbound, request_id=ask.request_id, visitor=visitor)
-        return _answer_ping(walk) if inbound.is_ping else await _take(walk)
+        return _answer_ping(walk) if walk.inbound.is_ping else await _take(walk)
     finally:
         services.under_way -= 1
 
 
-async def _take(walk: Walk) -> Answer:
+async def _take(walk: Walk) -> JsonObject:
     inbound = walk.inbound
     items = list_lazily(inbound.request, inbound.read_body)
     walk.artifact = inbound.tenant.feed.artifact
-    walk.plan = plan = split(inbound.request, items, walk.artifact, inbound.tenant.policy)
+    walk.plan = plan = split(inbound.request, items, walk.artifact, inbound.policy or inbound.tenant.policy)
     note_visitor(walk)
     if must_ask_session(walk):
         await ask_session(walk)
@@ -58,25 +49,25 @@ async def _take(walk: Walk) -> Answer:
     answer: JsonObject = {
         "status": 200 if complete else 206,
         "requestId": inbound.request.request_id or walk.request_id,
-        "id": _show_id(walk, walk.visitor.id if remote is NOTHING else _settle_identity(walk, remote)),
+        "id": walk.visitor.id if remote is NOTHING else _settle_identity(walk, remote),
         "client": inbound.tenant.code,
     }
     if remote is not NOTHING:
-        answer |= _members(walk, remote)
+        answer |= remote.members
         local = {**remote.results, **local}
     answer |= join(inbound.request, items, local)
     if remote.prefetch_metrics and "prefetch" in answer:
         answer["prefetch"]["metrics"] = remote.prefetch_metrics
     if inbound.tenant.client.telemetry:
         _note_telemetry(walk, answer, remote)
-    return _respond(walk, answer)
+    return answer
 
 
 def _note_telemetry(walk: Walk, answer: JsonObject, remote: Remote) -> None:
     tenant = walk.inbound.tenant
     method = "on-device" if remote is NOTHING else "server-side"
     seconds = time.perf_counter() - walk.inbound.started
-    tenant.note_answer(answer["requestId"], {**answer, **remote.members}, method, seconds)
+    tenant.note_answer(answer["requestId"], answer, method, seconds)
 
 
 async def _decide(walk: Walk) -> dict[Place, Results]:
@@ -141,33 +132,10 @@ def _settle_identity(walk: Walk, remote: Remote) -> JsonObject:
     return merge_answered_id(walk.visitor, remote.id)
 
 
-def _show_id(walk: Walk, identity: JsonObject) -> JsonObject:
-    return shield_id(identity, keep_clients=walk.services.settings.web.keep_clients)
-
-
-def _members(walk: Walk, remote: Remote) -> JsonObject:
-    if not walk.services.settings.web.keep_clients:
-        return remote.members
-    return {name: value for name, value in remote.members.items() if name != "edgeHost"}
-
-
-def _answer_ping(walk: Walk) -> Answer:
+def _answer_ping(walk: Walk) -> JsonObject:
     """Answer a call that asks nothing: it opens, changes and merges nothing (gw:S11)."""
     inbound, identity = walk.inbound, read_visitor(walk.inbound.identity, walk.inbound.session_id).id
     answer: JsonObject = {"status": 200, "requestId": inbound.request.request_id or walk.request_id}
     if identity:
-        answer["id"] = _show_id(walk, identity)
-    answer["client"] = inbound.tenant.code
-    status = 204 if inbound.request.context.beacon else 200
-    report(walk, status, 200)
-    return Answer(status, encode(answer) if status != 204 else b"")
-
-
-def _respond(walk: Walk, answer: JsonObject) -> Answer:
-    inbound, web = walk.inbound, walk.services.settings.web
-    status = 204 if inbound.request.context.beacon else web.partial_status if answer["status"] == 206 else 200
-    headers = make_cookie_headers(walk.services, inbound, answer) if inbound.sets_cookies else []
-    if walk.lost:
-        headers.append(("X-Gateway-Degraded", ", ".join(dict.fromkeys(walk.lost))))
-    report(walk, status, answer["status"])
-    return Answer(status, encode(answer) if status != 204 else b"", headers)
+        answer["id"] = identity
+    return answer | {"client": inbound.tenant.code}

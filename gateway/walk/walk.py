@@ -6,7 +6,7 @@ from gateway.delivery.artifact import Artifact
 from gateway.delivery.plan import NO_NEEDS, Plan
 from gateway.delivery.session import Visitor
 from gateway.services import Services
-from gateway.web.inbound import Inbound
+from gateway.walk.inbound import Inbound
 
 NO_PLAN = Plan((), (), NO_NEEDS, ask_target=False)
 

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import msgspec
+
 from gateway import __version__
 from gateway.delivery.answer import make_remote_body
 from gateway.delivery.telemetry import attach_entries
@@ -9,8 +11,9 @@ from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
 from gateway.ids import new_id
 from gateway.upstream.fanout import Pending
 from gateway.upstream.target import Call, make_headers, make_url
-from gateway.web.walk import Walk
-from gateway.web.wire import encode
+from gateway.walk.walk import Walk
+
+_encode = msgspec.json.Encoder().encode
 
 
 def start_remote(walk: Walk) -> Pending | None:
@@ -62,4 +65,4 @@ def make_body(walk: Walk) -> bytes:
         sent["property"] = {"token": inbound.tenant.client.property_token}
     if len(inbound.tenant.telemetry):
         sent = attach_entries(sent, inbound.tenant.telemetry.take())
-    return inbound.raw if inbound.raw is not None and sent == inbound.body else encode(sent)
+    return inbound.raw if inbound.raw is not None and sent == inbound.body else _encode(sent)

@@ -7,8 +7,8 @@ from gateway.delivery.session import Visitor, adopt_device, mint_device_id, read
 from gateway.errors import StoreError
 from gateway.ids import new_id
 from gateway.store.sessions import StoredSession
-from gateway.web.inbound import Inbound
-from gateway.web.walk import Walk
+from gateway.walk.inbound import Inbound
+from gateway.walk.walk import Walk
 
 
 def name_visitor(inbound: Inbound) -> Visitor:

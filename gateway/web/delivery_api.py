@@ -1,7 +1,7 @@
 """`POST /rest/v1/delivery` over HTTP: bytes in, the walk (`gateway/walk/delivery.py`), bytes out."""
 
 from gateway.delivery.model import JsonObject
-from gateway.delivery.session import shield_id
+from gateway.delivery.session import shield_answer
 from gateway.walk.delivery import answer_request
 from gateway.walk.identity import name_visitor
 from gateway.walk.reporting import report
@@ -19,15 +19,8 @@ async def answer_delivery(ask: Ask) -> Answer:
     walk = Walk(services=ask.services, inbound=inbound, request_id=ask.request_id, visitor=name_visitor(inbound))
     answer = await answer_request(walk)
     if ask.services.settings.web.keep_clients:
-        shield(answer)
+        shield_answer(answer)
     return _respond(walk, answer)
-
-
-def shield(answer: JsonObject) -> None:
-    """Take from an answer what Adobe's SDKs and at.js would leave for: the edge in the device id, the edge's host."""
-    if "id" in answer:
-        answer["id"] = shield_id(answer["id"], keep_clients=True)
-    answer.pop("edgeHost", None)
 
 
 def _respond(walk: Walk, answer: JsonObject) -> Answer:

@@ -17,7 +17,7 @@ from gateway.delivery.cookies import EDGE_COOKIE, MBOX_COOKIE, find_cookie, read
 from gateway.delivery.geo import is_address
 from gateway.delivery.model import Context, DeliveryRequest, JsonObject
 from gateway.delivery.reading import read_request
-from gateway.delivery.session import LONGEST_ID
+from gateway.delivery.session import LONGEST_ID, is_session_id
 from gateway.delivery.validation import CHANNELS, Leniency, check_request, count_items
 from gateway.errors import RequestError
 from gateway.services import Services
@@ -27,7 +27,6 @@ from gateway.walk.inbound import Inbound
 from gateway.web.wire import decode_object, read_body, read_query, take_body
 
 LONGEST_DEADLINE_MS = 60_000
-_SESSION_ID = re.compile(r"[^\s?/{}\x00-\x1f\x7f]{1,128}")
 _CLUSTER = re.compile(r"[0-9]{1,3}", re.ASCII)
 _VERSION = re.compile(r"[0-9A-Za-z.]{1,32}", re.ASCII)
 _HINTS = {
@@ -111,7 +110,7 @@ def read_session_id(query: Mapping[str, str]) -> str:
     session_id = query.get("sessionId")
     if session_id is None:
         raise RequestError("Invalid request: the query parameter sessionId is required", path="sessionId")
-    if not _SESSION_ID.fullmatch(session_id) or not session_id.isprintable():
+    if not is_session_id(session_id):
         raise RequestError(
             "Invalid request: sessionId must be 1 to 128 printable characters, none of blank ? / { }", path="sessionId"
         )

@@ -5,14 +5,13 @@
 (gw:F5, F9).
 """
 
-import asyncio
 import time
 
-from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missing, join, place_of, read_remote
+from gateway.delivery.answer import NOTHING, Place, Remote, Results, find_missing, join, read_remote
 from gateway.delivery.model import JsonObject
-from gateway.delivery.notifications import make_notification_body
 from gateway.delivery.plan import list_lazily, split
 from gateway.delivery.session import merge_answered_id, read_answered, read_visitor
+from gateway.engine import Question, decide_items
 from gateway.errors import RequestError, UpstreamError, UpstreamRefused
 from gateway.upstream.fanout import Pending
 from gateway.walk.identity import ask_session, must_ask_session, note_visitor
@@ -71,23 +70,26 @@ def _note_telemetry(walk: Walk, answer: JsonObject, remote: Remote) -> None:
 
 
 async def _decide(walk: Walk) -> dict[Place, Results]:
-    """Give the local results by place, once it is known where the visitor is."""
+    """Give the local results by place, and note for Target what they displayed."""
     inbound, artifact = walk.inbound, walk.artifact
     if artifact is None:
         walk.lost.append("artifact")
         return {}
-    tenant, context = inbound.tenant, inbound.request.context
-    if address := tenant.find_address(artifact, context):
-        try:
-            async with asyncio.timeout_at(inbound.inner_deadline):
-                context = await tenant.locate(context, address)
-        except TimeoutError:
-            walk.lost.append("geo")
-    decision = tenant.decide(artifact, inbound.request, context, walk.plan.local, walk.visitor)
-    if decision.notifications:
-        body = make_notification_body(inbound.body, walk.visitor.id, context, decision.notifications)
-        walk.services.outbox.put(tenant.code, inbound.session_id, body)
-    return {place_of(item): found for item, found in zip(walk.plan.local, decision.results, strict=True)}
+    asked = Question(
+        tenant=inbound.tenant,
+        artifact=artifact,
+        request=inbound.request,
+        read_body=inbound.read_body,
+        items=walk.plan.local,
+        visitor=walk.visitor,
+        deadline=inbound.inner_deadline,
+    )
+    decided = await decide_items(asked)
+    if decided.lost_place:
+        walk.lost.append("geo")
+    if decided.background is not None:
+        walk.services.outbox.put(inbound.tenant.code, inbound.session_id, decided.background)
+    return decided.results
 
 
 async def _meet(walk: Walk, pending: Pending) -> Remote:

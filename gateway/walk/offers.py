@@ -20,7 +20,6 @@ from gateway.delivery.visitor_state import VisitorState, keep_sdid, read_visitor
 from gateway.errors import InvalidBody
 from gateway.ids import new_id
 from gateway.services import Services
-from gateway.telemetry import get_log
 from gateway.tenants import Tenant
 from gateway.walk.delivery import answer_request
 from gateway.walk.identity import name_visitor
@@ -37,20 +36,22 @@ class OffersCall(Struct, frozen=True, kw_only=True):
     request_id: str
     started: float
     deadline: float
+    version: str = ""
     notifies: bool = False  # send_notifications: always server-side, and reports no needs (§13)
 
 
 class Offered(Struct, frozen=True):
-    """The envelope, and the walk it came from."""
+    """The envelope, the walk it came from, and how many invalid items were left out."""
 
     envelope: JsonObject
     walk: Walk
+    dropped: int
 
 
 async def answer_offers(call: OffersCall) -> Offered:
     """Give the envelope. Raises RequestError, or UpstreamError where lone notifications could not be passed on."""
     options = read_options(call.given)
-    inbound, state = _read(call, options)
+    inbound, state, dropped = _read(call, options)
     walk = Walk(services=call.services, inbound=inbound, request_id=call.request_id, visitor=name_visitor(inbound))
     response = await answer_request(walk)
     cluster = walk.visitor.cluster or cluster_of_edge_host(str(response.get("edgeHost", "")))
@@ -67,11 +68,11 @@ async def answer_offers(call: OffersCall) -> Offered:
         needs=NO_NEEDS if call.notifies else walk.plan.needs,
         lost=walk.lost,
     )
-    return Offered(make_envelope(outcome, int(call.tenant.clock() * 1000)), walk)
+    return Offered(make_envelope(outcome, int(call.tenant.clock() * 1000)), walk, dropped)
 
 
-def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, VisitorState]:
-    """Give the request as the walk takes it, and the visitor's state after it."""
+def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, VisitorState, int]:
+    """Give the request as the walk takes it, the visitor's state after it, and how many items were left out."""
     tenant, web = call.tenant, call.services.settings.web
     request = options.request or {}
     if call.notifies:
@@ -81,9 +82,6 @@ def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, VisitorSta
     cookie = read_cookie(options, tenant.clock())
     around, state = _look_around(options, tenant)
     enriched = enrich(request, around)
-    if enriched.dropped:
-        call.services.metrics.count_event("delivery.item_dropped")
-        get_log().warning("delivery.item_dropped", client=tenant.code, count=enriched.dropped)
     hint = options.target_location_hint or ""
     inbound = Inbound(
         tenant=tenant,
@@ -98,9 +96,10 @@ def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, VisitorSta
         sets_cookies=False,
         device_id=cookie.device_id if web.read_cookies else "",
         location_hint=hint if is_cluster(hint) else "",
+        version=call.version,
         policy=_choose_policy(call, options),
     )
-    return inbound, state
+    return inbound, state, enriched.dropped
 
 
 def _look_around(options: OffersOptions, tenant: Tenant) -> tuple[Surroundings, VisitorState]:

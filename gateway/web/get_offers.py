@@ -10,9 +10,10 @@ from gateway.delivery.attributes import add_mboxes, index_attributes
 from gateway.delivery.model import JsonObject
 from gateway.delivery.offers_request import read_mbox_names
 from gateway.errors import InvalidBody
+from gateway.telemetry import get_log
 from gateway.walk.offers import Offered, OffersCall, answer_offers
 from gateway.walk.reporting import report
-from gateway.web.inbound import find_tenant, read_budget_ms
+from gateway.web.inbound import find_tenant, read_budget_ms, read_version
 from gateway.web.middleware import Ask
 from gateway.web.response import Answer
 from gateway.web.wire import decode_object, encode, read_body, read_query, take_body
@@ -43,13 +44,15 @@ async def _read(ask: Ask, *, notifies: bool = False, wants_attributes: bool = Fa
     given = decode_object(await read_body(ask.request, settings) if raw is None else raw, settings.max_depth)
     if wants_attributes:
         given = _ask_for_attributes(given)
+    query = read_query(ask.request.rel_url.raw_query_string)
     return OffersCall(
         services=ask.services,
-        tenant=find_tenant(read_query(ask.request.rel_url.raw_query_string), ask.services.tenants),
+        tenant=find_tenant(query, ask.services.tenants),
         given=given,
         request_id=ask.request_id,
         started=started,
         deadline=arrived + read_budget_ms(ask.request.headers, settings) / 1000,
+        version=read_version(query),
         notifies=notifies,
     )
 
@@ -62,7 +65,10 @@ def _ask_for_attributes(given: JsonObject) -> JsonObject:
 
 
 def _respond(offered: Offered) -> Answer:
-    walk = offered.walk
+    walk, services = offered.walk, offered.walk.services
+    if offered.dropped:
+        services.metrics.count_event("delivery.item_dropped")
+        get_log().warning("delivery.item_dropped", client=walk.inbound.tenant.code, count=offered.dropped)
     headers = [("X-Gateway-Degraded", ", ".join(dict.fromkeys(walk.lost)))] if walk.lost else []
     report(walk, 200, offered.envelope["response"]["status"])
     return Answer(200, encode(offered.envelope), headers)

@@ -65,7 +65,6 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     else:
         identity = to_builtins(checked.id) if checked.id is not None else None
     cookie = read_mbox_cookie(find_cookie(cookies, MBOX_COOKIE), tenant.clock()) if cookies else None
-    version = query.get("version")
     deadline = arrived + read_budget_ms(headers, settings) / 1000
     return Inbound(
         tenant=tenant,
@@ -80,7 +79,7 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
         sets_cookies=settings.write_cookies and bool(origin or cookies),
         device_id=cookie.device_id if cookie and settings.read_cookies and is_id(cookie.device_id) else "",
         location_hint=_read_edge_cookie(cookies) if cookies and settings.read_cookies else "",
-        version=version if version and _VERSION.fullmatch(version) else "",
+        version=read_version(query),
     )
 
 
@@ -115,6 +114,12 @@ def read_session_id(query: Mapping[str, str]) -> str:
             "Invalid request: sessionId must be 1 to 128 printable characters, none of blank ? / { }", path="sessionId"
         )
     return session_id
+
+
+def read_version(query: Mapping[str, str]) -> str:
+    """Give the caller's own version to pass on, "" for none or for what is none."""
+    version = query.get("version", "")
+    return version if _VERSION.fullmatch(version) else ""
 
 
 def find_tenant(query: Mapping[str, str], tenants: Mapping[str, Tenant]) -> Tenant:

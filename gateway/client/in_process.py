@@ -12,7 +12,8 @@ from gateway import __version__
 from gateway.client.events import Events
 from gateway.client.options import ClientOptions, make_settings
 from gateway.delivery.cookies import is_cluster
-from gateway.delivery.model import JsonObject
+from gateway.delivery.geo import merge_geo
+from gateway.delivery.model import Context, JsonObject
 from gateway.delivery.session import read_answered
 from gateway.errors import ArtifactMissing, UpstreamError
 from gateway.ids import new_id
@@ -127,7 +128,9 @@ async def open_in_process(options: ClientOptions, events: Events) -> AsyncIterat
 
 def _listen(services: Services, events: Events) -> None:
     def tell_place(found: dict[str, Any]) -> None:
-        events.emit("geo_location_updated", geo_context=found)
+        geo = msgspec.to_builtins(merge_geo(Context(), found).geo)
+        known = {name: value for name, value in geo.items() if value is not None}
+        events.emit("geo_location_updated", geo_context=known)
 
     def tell_failure(message: Message, error: UpstreamError) -> None:
         events.emit("send_notification_error", notification=message.body, error=error)

@@ -1,6 +1,7 @@
 """The options of `TargetClient.create`, checked in the order of get-offers §1, and the settings they mean."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
@@ -10,6 +11,7 @@ from msgspec import Struct
 from gateway.config import Settings, check_settings
 from gateway.errors import ConfigError
 
+_HOST = re.compile(r"[A-Za-z0-9._\-\[\]:]{1,255}", re.ASCII)
 METHODS = ("on-device", "server-side", "hybrid")
 Handler = Callable[[dict[str, Any]], Any]
 
@@ -67,6 +69,8 @@ def read_client_options(given: Any) -> ClientOptions:
         options = msgspec.convert(known, ClientOptions)
     except msgspec.ValidationError as error:
         raise ConfigError(f"the options of the client: {error}".replace("`$.", "`")) from error
+    if options.server_domain and not _HOST.fullmatch(options.server_domain):
+        raise ConfigError("the options of the client: server_domain is a host, or host:port, without a scheme")
     if options.timeout < 1:
         raise ConfigError("the options of the client: timeout must be above 0 ms")
     return options

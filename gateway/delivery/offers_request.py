@@ -50,6 +50,8 @@ def read_options(given: JsonObject) -> OffersOptions:
             "Invalid request: session_id must be 1 to 128 printable characters, none of blank ? / { }",
             path="$.session_id",
         )
+    if options.consumer_id and not options.consumer_id.isprintable():
+        raise InvalidBody("Invalid request: consumer_id must be printable characters", path="$.consumer_id")
     return options
 
 

@@ -63,6 +63,8 @@ def read_visitor_state(given: Mapping[str, Any], organization_id: str, path: str
     sdid = own.get("sdid")
     if sdid is not None and not isinstance(sdid, dict):
         raise InvalidBody("Invalid request: expected an object", path=f"{where}.sdid")
+    if not isinstance(own.get("customerIDs"), dict | list | None):
+        raise InvalidBody("Invalid request: expected an object or a list", path=f"{where}.customerIDs")
     return VisitorState(own.get("customerIDs"), _read_sdid(sdid, f"{where}.sdid") if sdid else NO_SDID)
 
 

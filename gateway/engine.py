@@ -22,7 +22,8 @@ from gateway.tenants import Tenant
 class Question(Struct, frozen=True, kw_only=True):
     """Which items of `request` are to be decided by `artifact`, and for whom.
 
-    `read_body` gives the body that `request` is the checked form of; `deadline`, a time of the event loop's clock in seconds, bounds the look-up of a place.
+    `read_body` gives the body that `request` is the checked form of; `deadline`, a time of the event loop's clock in
+    seconds, bounds the look-up of a place.
     """
 
     tenant: Tenant

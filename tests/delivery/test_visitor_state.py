@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.stitching import SdidState, take_sdid
-from gateway.delivery.visitor_state import VisitorState, read_visitor_state, write_visitor_state
+from gateway.delivery.visitor_state import VisitorState, keep_sdid, read_visitor_state, write_visitor_state
 from gateway.errors import InvalidBody
 
 ONE, TWO = "0123456789ABCDEF-0123456789ABCDEF", "FEDCBA9876543210-FEDCBA9876543210"
@@ -87,3 +87,9 @@ def test_an_sdid_that_is_none_counts_as_absent_with_those_who_used_it(sdid: Any)
 
 def test_another_organizations_state_is_none_of_ours() -> None:
     assert read_visitor_state({"P@AdobeOrg": 5}, "O", "$") == VisitorState()
+
+
+@pytest.mark.parametrize("other", ["", None, 1, [], {}, "a" * 33, ONE[:-1], ONE.replace("-", "_")])
+def test_only_a_well_formed_sdid_is_kept(other: Any) -> None:
+    assert keep_sdid(ONE) == ONE
+    assert keep_sdid(other) == ""

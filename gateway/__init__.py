@@ -12,16 +12,17 @@
       plan, answer          split and join               upstream/   I/O: out over HTTP
       decide, content, trace, explain, telemetry           target, fanout, connection   Adobe Target
       notifications, geo    the engine                     artifact_*, geo, outbox      what goes on beside requests
+      offers_request, enrichment, offers_response, attributes, visitor_state, experience_cloud   around get_offers
       session, cookies      who the visitor is           walk/       one request, from asked to answered
-    pql/        PURE: the Profile Query Language           inbound, identity, outgoing, delivery, reporting
+    pql/        PURE: the Profile Query Language           inbound, identity, outgoing, delivery, offers, reporting
       lexer, parser, nodes  text to tree                 web/        I/O: the edge
       library, compiler     tree to closures, with fuel    wire, inbound, response, connections   HTTP
-                                                           delivery_api, routes, middleware, cors, admin
+                                                           delivery_api, get_offers, routes, middleware, cors, admin
+    client/     get_offers for Python callers: TargetClient, alone or in front of a gateway
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, walk, web,
-server,
-__main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
+Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, walk,
+(web | client), server, __main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
 """
 
 __version__ = "0.1.0"

@@ -1,6 +1,7 @@
 """A running gateway that answers for the client, over `/v1/get-offers` and its like."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from gateway import __version__
 from gateway.client.events import Events
 from gateway.client.options import ClientOptions
 from gateway.config import Target, is_web_address
+from gateway.delivery.cookies import read_mbox_cookie
 from gateway.delivery.model import JsonObject
 from gateway.errors import ConfigError, InvalidBody, UpstreamRefused
 from gateway.ids import new_id
@@ -36,8 +38,11 @@ class Remote:
         """Give the gateway's envelope; raises InvalidBody with its words where it found the call wrong."""
         timeout_ms = max(int(timeout_s * 1000), 1)
         headers = make_headers(new_id(), __version__) | {"X-Request-Timeout-Ms": str(timeout_ms)}
+        address = self._address
+        if session_id := _find_session(given):  # for a balancer that hashes sessions to gateways (gw:M7)
+            address = address.update_query({"sessionId": session_id})
         call = Call(
-            url=self._address.with_path(f"{self._address.path.rstrip('/')}/v1/{endpoint}", keep_query=True),
+            url=address.with_path(f"{address.path.rstrip('/')}/v1/{endpoint}", keep_query=True),
             body=msgspec.json.encode(given),
             headers=headers,
             deadline=asyncio.get_running_loop().time() + timeout_s + _MARGIN_S,
@@ -60,6 +65,12 @@ async def open_remote(options: ClientOptions, events: Events) -> AsyncIterator[R
             yield Remote(fanout, options)
         finally:
             ready.cancel()
+
+
+def _find_session(given: JsonObject) -> str:
+    """Give the session that the gateway will find in the call, "" where it will make one."""
+    cookie = read_mbox_cookie(given.get("target_cookie") or "", time.time())
+    return cookie.session_id or given.get("session_id") or ""
 
 
 def check_gateway_url(url: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from msgspec import Struct
 
 from gateway.client import TargetClient
@@ -111,3 +113,31 @@ async def test_a_gateway_that_is_away_is_an_error() -> None:
     options = {"client": "demo", "organization_id": ORGANIZATION, "gateway_url": "http://127.0.0.1:9"}
     with TargetClient.create(options) as client, pytest.raises(UpstreamError):
         await client.get_offers({"request": {"execute": {"mboxes": [{"name": "a"}]}}})
+
+
+@pytest.mark.parametrize(
+    ("options", "session"),
+    [
+        ({"session_id": "s1"}, "s1"),
+        ({"target_cookie": "session#c1#99999999999", "session_id": "s1"}, "c1"),
+        ({"target_cookie": "session#c1#1"}, None),
+    ],
+    ids=str,
+)
+async def test_a_balancer_is_shown_the_session(options: dict[str, Any], session: str | None) -> None:
+    """gw:M7: in the query, where the shipped nginx configuration looks for it."""
+    seen: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.query.get("sessionId"))
+        return web.json_response({"status": 400, "message": "seen"}, status=400)
+
+    app = web.Application()
+    app.add_routes([web.post("/behind/v1/get-offers", answer)])
+    async with TestServer(app) as server:
+        url = str(server.make_url("/behind/"))
+        made = {"client": "demo", "organization_id": ORGANIZATION, "gateway_url": url}
+        async with TargetClient.create(made) as client:
+            with pytest.raises(InvalidBody, match="seen"):
+                await client.get_offers({"request": {"execute": {"pageLoad": {}}}} | options)
+    assert seen == [session]

@@ -1,7 +1,7 @@
 """The decisioning gateway: the map.
 
-    bytes in -> web/inbound -> delivery/plan -> web/identity -> upstream/joiner -> upstream/fanout ...
-             -> tenants -> delivery/decide -> delivery/answer -> bytes out          (web/delivery.py shows it all)
+    bytes in -> web/inbound -> delivery/plan -> walk/identity -> upstream/joiner -> upstream/fanout ...
+             -> tenants -> delivery/decide -> delivery/answer -> bytes out         (walk/delivery.py shows it all)
 
     errors, ids, config, telemetry                       tenants     one client code and what decides for it
     delivery/   PURE: Adobe Target delivery              services    the one record handlers use; opens and closes
@@ -13,15 +13,18 @@
       merging, chunking     calls as one, as several       joiner, bundle               waiting calls of a session
       decide, content, trace, explain, telemetry           target, fanout, edges, connection    Adobe Target
       notifications, geo    the engine                     retries, breaker             which calls are made again
+      offers_request, enrichment, offers_response, attributes, visitor_state, experience_cloud   around get_offers
       session, cookies      who the visitor is             artifact_*, geo, outbox      what goes on beside requests
-      stitching             which page it is             web/        I/O: the edge
-    pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
-      lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing, meeting   the walk
-      library, compiler     tree to closures, with fuel    consumer, routes, middleware, cors, admin
+      stitching             which page it is             walk/       one request, from asked to answered
+    pql/        PURE: the Profile Query Language           inbound, identity, outgoing, delivery, meeting, offers
+      lexer, parser, nodes  text to tree                 web/        I/O: the edge
+      library, compiler     tree to closures, with fuel    wire, inbound, consumer, response, connections   HTTP
+                                                           delivery_api, get_offers, routes, middleware, cors, admin
+    client/     get_offers for Python callers: TargetClient, alone or in front of a gateway
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, web, server,
-__main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
+Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, walk,
+(web | client), server, __main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
 """
 
 __version__ = "0.1.0"

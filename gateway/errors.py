@@ -62,6 +62,13 @@ class BodyTooSlow(RequestError):
     code = "body-too-slow"
 
 
+class AttributeMissing(RequestError):
+    """No offer of this mbox has an attribute of this name (get-offers §14)."""
+
+    status = 404
+    code = "attribute-missing"
+
+
 class RuleSyntaxError(RequestError):
     """A rule does not parse or does not type-check; line and column count from 1, position from 0, in code points."""
 

@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from gateway.ids import new_id
 from gateway.store.connection import Store
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.keys import Keys
+from gateway.store.local import LocalSessions, LocalStream, SessionRecords
 from gateway.store.notifications import NotificationStream
 from gateway.store.safety import inspect
 from gateway.store.sessions import Sessions
@@ -33,7 +34,7 @@ from gateway.upstream.download import open_session
 from gateway.upstream.fanout import Fanout
 from gateway.upstream.geo import GeoLookup
 from gateway.upstream.joiner import GROUP_SIZES, Joiner
-from gateway.upstream.outbox import Message, Outbox
+from gateway.upstream.outbox import Message, Outbox, Stream
 from gateway.upstream.target import Call, make_headers, make_url
 
 _SECRET_BYTES = 32
@@ -42,13 +43,13 @@ _TELEMETRY_S = 60
 
 
 class Services(Struct):
-    """Everything a handler may need."""
+    """Everything a handler may need; `store` is None in a process that decides for itself alone."""
 
     settings: Settings
     tenants: dict[str, Tenant]
     geo: GeoLookup
-    store: Store
-    sessions: Sessions
+    store: Store | None
+    sessions: SessionRecords
     fanout: Fanout
     joiner: Joiner
     outbox: Outbox
@@ -63,47 +64,81 @@ class Services(Struct):
         return not self.draining and next(waiting, None) is None
 
 
+class Embedding(Struct, frozen=True):
+    """What is different inside somebody else's process: no Redis unless one is named, and no waiting for artifacts.
+
+    `report(event, detail)` is told what a server would log; `artifact` is one that is at hand (on-device §2), else it
+    is looked for once `opened` is set.
+    """
+
+    report: Callable[[str, str], None]
+    opened: asyncio.Event
+    artifact: bytes | None = None
+
+
+class Records(Struct, frozen=True):
+    """Where sessions and notifications are kept."""
+
+    store: Store | None
+    sessions: SessionRecords
+    stream: Stream
+
+
 @asynccontextmanager
-async def open_services(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, environ: Mapping[str, str] = os.environ, embedding: Embedding | None = None
+) -> AsyncIterator[Services]:
     """Give the open services; raises ConfigError or StoreError when they cannot be opened.
 
     A Redis that cannot be reached and an artifact that cannot be loaded are no errors: both are tried again.
     """
     async with AsyncExitStack() as stack:
-        url, secret, server = _find_redis(settings, environ, stack)
-        redis = settings.redis
-        store = await Store.connect(
-            url,
-            timeout_ms=redis.timeout_ms,
-            connect_timeout_ms=redis.connect_timeout_ms,
-            max_waiting=redis.max_waiting,
-        )
-        stack.push_async_callback(store.close)
+        metrics = Metrics()
+        if embedding is not None and not environ.get(settings.redis.url_env):
+            records = Records(None, LocalSessions(), LocalStream(settings.outbox.max_length))
+        else:
+            records = await _open_records(settings, environ, metrics, stack)
         fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
         joiner = Joiner(fanout, settings.merge, settings.upstream.target, new_id)
         stack.push_async_callback(joiner.close)
-        metrics = Metrics()
-        if server is not None:
-            stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
-        geo = GeoLookup(settings.artifact, _reporter("", metrics))
+        geo = GeoLookup(settings.artifact, embedding.report if embedding else _reporter("", metrics))
         stack.push_async_callback(geo.close)
-        tenants = await _open_tenants(settings, metrics, geo, stack)
+        tenants = await _open_tenants(settings, metrics, geo, stack, embedding)
         services = Services(
             settings=settings,
             tenants=tenants,
             geo=geo,
-            store=store,
-            sessions=Sessions(store, Keys(secret)),
+            store=records.store,
+            sessions=records.sessions,
             fanout=fanout,
             joiner=joiner,
-            outbox=_open_outbox(settings, store, fanout, tenants, stack),
+            outbox=_open_outbox(settings, records.stream, fanout, tenants, stack),
             metrics=metrics,
             access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
         )
         stack.callback(services.access_log.flush)
         _watch(services)
-        await _warn_of_unsafe_store(store)
+        if records.store is not None:
+            await _warn_of_unsafe_store(records.store)
         yield services
+
+
+async def _open_records(
+    settings: Settings, environ: Mapping[str, str], metrics: Metrics, stack: AsyncExitStack
+) -> Records:
+    url, secret, server = _find_redis(settings, environ, stack)
+    redis = settings.redis
+    store = await Store.connect(
+        url,
+        timeout_ms=redis.timeout_ms,
+        connect_timeout_ms=redis.connect_timeout_ms,
+        max_waiting=redis.max_waiting,
+    )
+    stack.push_async_callback(store.close)
+    if server is not None:
+        stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
+    stream = NotificationStream(store, new_id(), settings.outbox.max_length)
+    return Records(store, Sessions(store, Keys(secret)), stream)
 
 
 def _find_redis(
@@ -153,27 +188,35 @@ def _keep_secret(path: Path) -> bytes:
 
 
 async def _open_tenants(
-    settings: Settings, metrics: Metrics, geo: GeoLookup, stack: AsyncExitStack
+    settings: Settings, metrics: Metrics, geo: GeoLookup, stack: AsyncExitStack, embedding: Embedding | None
 ) -> dict[str, Tenant]:
     session = await stack.enter_async_context(open_session())
     tenants: dict[str, Tenant] = {}
     for code, client in settings.client.items():
-        feed = ArtifactFeed(code, client, settings.artifact, session, _reporter(code, metrics))
+        report = embedding.report if embedding else _reporter(code, metrics)
+        feed = ArtifactFeed(code, client, settings.artifact, session, report)
         tenants[code] = Tenant(code, client, feed, geo, new_id)
     used = [tenant.feed for tenant in tenants.values() if tenant.client.method != "server-side"]
     for feed in used:
         stack.push_async_callback(feed.close)
-    await asyncio.gather(*(feed.start() for feed in used))
+    if embedding is None:
+        await asyncio.gather(*(feed.start() for feed in used))
     for feed in used:
-        stack.push_async_callback(_end, asyncio.create_task(feed.run(), name="artifact.poll"))
+        poll = feed.run() if embedding is None else _follow(feed, embedding)
+        stack.push_async_callback(_end, asyncio.create_task(poll, name="artifact.poll"))
     return tenants
 
 
-def _open_outbox(
-    settings: Settings, store: Store, fanout: Fanout, tenants: Mapping[str, Tenant], stack: AsyncExitStack
-) -> Outbox:
-    stream = NotificationStream(store, new_id(), settings.outbox.max_length)
+async def _follow(feed: ArtifactFeed, embedding: Embedding) -> None:
+    """Begin with the artifact that is at hand, else with the first look, and poll."""
+    await embedding.opened.wait()
+    await (feed.start() if embedding.artifact is None else feed.adopt(embedding.artifact))
+    await feed.run()
 
+
+def _open_outbox(
+    settings: Settings, stream: Stream, fanout: Fanout, tenants: Mapping[str, Tenant], stack: AsyncExitStack
+) -> Outbox:
     def address(message: Message, deadline: float) -> Call | None:
         if message.client not in tenants:  # it was configured when the entry was made
             return None
@@ -227,10 +270,9 @@ def _reporter(code: str, metrics: Metrics) -> Any:
 
 
 def _watch(services: Services) -> None:
-    store, fanout, joiner = services.store, services.fanout, services.joiner
+    fanout, joiner = services.fanout, services.joiner
     services.metrics.watch(
         lambda: {
-            "store_connected": float(store.connected),
             "upstream_under_way": float(fanout.under_way),
             "merge_waiting": float(joiner.callers),
             "upstream_open_circuits": float(fanout.edges.open_circuits),
@@ -246,11 +288,6 @@ def _watch(services: Services) -> None:
     )
     services.metrics.watch(
         lambda: {
-            "store_sent": store.counts.sent,
-            "store_failed": store.counts.failed,
-            "store_timed_out": store.counts.timed_out,
-            "store_dropped": store.counts.dropped,
-            "store_reconnected": store.counts.reconnected,
             "upstream_calls": fanout.calls,
             "merge_joined": joiner.counts.joined,
             "merge_repeated": joiner.counts.repeated,
@@ -267,6 +304,22 @@ def _watch(services: Services) -> None:
         kind="counter",
     )
     services.metrics.watch_sizes("merge_group_size", GROUP_SIZES, lambda: (joiner.counts.sizes, joiner.counts.callers))
+    if services.store is not None:
+        _watch_store(services.metrics, services.store)
+
+
+def _watch_store(metrics: Metrics, store: Store) -> None:
+    metrics.watch(lambda: {"store_connected": float(store.connected)}, kind="gauge")
+    metrics.watch(
+        lambda: {
+            "store_sent": store.counts.sent,
+            "store_failed": store.counts.failed,
+            "store_timed_out": store.counts.timed_out,
+            "store_dropped": store.counts.dropped,
+            "store_reconnected": store.counts.reconnected,
+        },
+        kind="counter",
+    )
 
 
 async def _warn_of_unsafe_store(store: Store) -> None:

@@ -22,7 +22,8 @@ BELOW = {
 BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
 BELOW["engine"] = BELOW["services"] = (*BELOW["tenants"], "tenants")
 BELOW["services"] = (*BELOW["services"], "ids")
-BELOW["web"] = (*BELOW["services"], "services", "engine")
+BELOW["walk"] = (*BELOW["services"], "services", "engine")
+BELOW["web"] = BELOW["client"] = (*BELOW["walk"], "walk")
 BELOW["server"] = (*BELOW["web"], "web")
 BELOW["demo"] = (*BELOW["server"], "server")
 BELOW["offline"] = BELOW["server"]

@@ -48,7 +48,7 @@ def check_request(body: JsonObject, leniency: Leniency) -> DeliveryRequest:
         request = msgspec.convert(body, DeliveryRequest)
     except msgspec.ValidationError as error:
         _explain(body)
-        raise _blame(error, "$") from error  # the parts are fine: the top level is not
+        raise blame(error, "$") from error  # the parts are fine: the top level is not
     if has_blanks(request):
         _explain(body)
     for part, asked in (("execute", request.execute), ("prefetch", request.prefetch)):
@@ -148,7 +148,7 @@ def _look(kind: Any) -> Callable[[Any, str], None]:
         try:
             checked = msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            raise _blame(error, path) from error
+            raise blame(error, path) from error
         if blank := find_blank(checked):
             raise InvalidBody("Invalid request: this must not be blank", path=path + blank)
 
@@ -176,7 +176,8 @@ def _look_at_each(item_type: Any, most: int | None = None) -> Callable[[Any, str
     return check
 
 
-def _blame(error: msgspec.ValidationError, path: str) -> InvalidBody:
+def blame(error: msgspec.ValidationError, path: str) -> InvalidBody:
+    """Give the error for what the decoder found wrong below `path`."""
     what, _, where = str(error).partition(" - at `")
     inner = where.rstrip("`")
     if inner.startswith("key` in `"):

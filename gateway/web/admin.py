@@ -22,7 +22,7 @@ async def ready(request: web.Request) -> web.Response:
     state = {
         "status": "ready" if services.is_ready() else "not ready",
         "draining": services.draining,
-        "store_connected": services.store.connected,
+        "store_connected": services.store is not None and services.store.connected,
         "artifacts": {code: tenant.feed.artifact is not None for code, tenant in services.tenants.items()},
     }
     return web.Response(status=200 if services.is_ready() else 503, body=encode(state), content_type="application/json")

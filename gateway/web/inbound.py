@@ -10,24 +10,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from msgspec import Struct, to_builtins
+from msgspec import to_builtins
 
 from gateway.config import Web
 from gateway.delivery.cookies import EDGE_COOKIE, MBOX_COOKIE, find_cookie, read_mbox_cookie
 from gateway.delivery.geo import is_address
 from gateway.delivery.model import Context, DeliveryRequest, JsonObject
 from gateway.delivery.reading import read_request
-from gateway.delivery.session import LONGEST_ID
+from gateway.delivery.session import LONGEST_ID, is_session_id
 from gateway.delivery.validation import CHANNELS, Leniency, check_request, count_items
 from gateway.errors import RequestError
 from gateway.services import Services
 from gateway.telemetry import get_log
 from gateway.tenants import Tenant
+from gateway.walk.inbound import Inbound
 from gateway.web.consumer import read_consumer
-from gateway.web.wire import decode, decode_object, read_body, read_query, take_body
+from gateway.web.wire import decode_object, read_body, read_query, take_body
 
 LONGEST_DEADLINE_MS = 60_000
-_SESSION_ID = re.compile(r"[^\s?/{}\x00-\x1f\x7f]{1,128}")
 _CLUSTER = re.compile(r"[0-9]{1,3}", re.ASCII)
 _VERSION = re.compile(r"[0-9A-Za-z.]{1,32}", re.ASCII)
 _HINTS = {
@@ -41,52 +41,6 @@ _HINTS = {
 }
 _HINT_HEADERS = (*_HINTS, "Sec-CH-UA-Mobile")
 _BRANDS = ("browserUAWithMajorVersion", "browserUAWithFullVersion")
-
-
-class Inbound(Struct, kw_only=True):
-    """One checked request.
-
-    `deadline` and `inner_deadline`, by which what others do for the answer must be in, are times of the event loop's
-    clock in seconds; `started` is one of the performance counter. `identity` is the caller's `id` member. `raw` is the
-    body as received, None where it had to be repaired.
-    """
-
-    tenant: Tenant
-    session_id: str
-    request: DeliveryRequest
-    identity: JsonObject | None
-    raw: bytes | None
-    started: float
-    deadline: float
-    inner_deadline: float
-    sets_cookies: bool
-    device_id: str = ""
-    location_hint: str = ""
-    version: str = ""
-    consumer: str = ""
-    decoded: JsonObject | None = None
-
-    def read_body(self) -> JsonObject:
-        """Give the decoded body, which most local decisions have no need of."""
-        if self.decoded is None:
-            self.decoded = decode(self.raw or b"{}")
-        return self.decoded
-
-    @property
-    def body(self) -> JsonObject:
-        """The decoded body."""
-        return self.read_body()
-
-    @property
-    def is_ping(self) -> bool:
-        """Whether nothing is asked and nothing is told (gw:S11)."""
-        request = self.request
-        return (
-            request.execute is None
-            and request.prefetch is None
-            and not request.notifications
-            and (request.telemetry is None or not request.telemetry.entries)
-        )
 
 
 async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
@@ -112,7 +66,6 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     else:
         identity = to_builtins(checked.id) if checked.id is not None else None
     cookie = read_mbox_cookie(find_cookie(cookies, MBOX_COOKIE), tenant.clock()) if cookies else None
-    version = query.get("version")
     deadline = arrived + read_budget_ms(headers, settings) / 1000
     return Inbound(
         tenant=tenant,
@@ -127,7 +80,7 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
         sets_cookies=settings.write_cookies and bool(origin or cookies),
         device_id=cookie.device_id if cookie and settings.read_cookies and is_id(cookie.device_id) else "",
         location_hint=_read_edge_cookie(cookies) if cookies and settings.read_cookies else "",
-        version=version if version and _VERSION.fullmatch(version) else "",
+        version=read_version(query),
         consumer=read_consumer(headers, query),
     )
 
@@ -158,11 +111,17 @@ def read_session_id(query: Mapping[str, str]) -> str:
     session_id = query.get("sessionId")
     if session_id is None:
         raise RequestError("Invalid request: the query parameter sessionId is required", path="sessionId")
-    if not _SESSION_ID.fullmatch(session_id) or not session_id.isprintable():
+    if not is_session_id(session_id):
         raise RequestError(
             "Invalid request: sessionId must be 1 to 128 printable characters, none of blank ? / { }", path="sessionId"
         )
     return session_id
+
+
+def read_version(query: Mapping[str, str]) -> str:
+    """Give the caller's own version to pass on, "" for none or for what is none."""
+    version = query.get("version", "")
+    return version if _VERSION.fullmatch(version) else ""
 
 
 def find_tenant(query: Mapping[str, str], tenants: Mapping[str, Tenant]) -> Tenant:

@@ -8,7 +8,8 @@ from gateway.services import Services
 from gateway.web.admin import SERVICES, live, metrics, ready
 from gateway.web.connections import JsonServer, make_http_log
 from gateway.web.cors import make_preflight_headers
-from gateway.web.delivery import answer_delivery
+from gateway.web.delivery_api import answer_delivery
+from gateway.web.get_offers import answer_get_attributes, answer_get_offers, answer_send_notifications
 from gateway.web.middleware import Ask, Routes, answer
 from gateway.web.response import Answer
 
@@ -23,6 +24,9 @@ async def answer_preflight(ask: Ask) -> Answer:
 
 ROUTES: Routes = {
     DELIVERY: {"POST": answer_delivery, "OPTIONS": answer_preflight},
+    "/v1/get-offers": {"POST": answer_get_offers, "OPTIONS": answer_preflight},
+    "/v1/send-notifications": {"POST": answer_send_notifications, "OPTIONS": answer_preflight},
+    "/v1/get-attributes": {"POST": answer_get_attributes, "OPTIONS": answer_preflight},
 }
 
 

@@ -81,11 +81,6 @@ def decode_object(raw: bytes, max_depth: int) -> JsonObject:
     return body
 
 
-def decode(raw: bytes) -> Any:
-    """Give what the JSON in `raw` says, for bytes that have been checked."""
-    return _decode(raw)
-
-
 def encode(body: Any) -> bytes:
     """Give `body` as JSON."""
     return _encode(body)

@@ -17,7 +17,7 @@ from gateway.config import Artifact, Client
 from gateway.delivery import pickers
 from gateway.delivery.model import DeliveryRequest
 from gateway.delivery.telemetry import attach_entries, count_features
-from gateway.engine import LocalAnswer, answer_locally
+from gateway.engine import LocalAnswer, WholeRequest, answer_locally
 from gateway.ids import new_id
 from gateway.tenants import Tenant
 from gateway.upstream.artifact_feed import ArtifactFeed
@@ -107,9 +107,9 @@ async def decide(suite: dict[str, Any], case: dict[str, Any]) -> tuple[LocalAnsw
             body = drop_nulls(case["input"]["request"])
             request = msgspec.convert({"context": {}} | body, DeliveryRequest)
             telemetry = conf.get("telemetryEnabled", True)
-            answer = await answer_locally(
-                tenant, request, {"context": {}} | body, case["input"].get("sessionId", ""), telemetry=telemetry
-            )
+            session_id = case["input"].get("sessionId", "")
+            whole = WholeRequest(request, {"context": {}} | body, session_id, telemetry=telemetry)
+            answer = await answer_locally(tenant, whole)
         finally:
             await geo.close()
         assert feed.artifact is not None

@@ -30,7 +30,7 @@ def test_a_pattern_is_a_name_or_a_prefix(name: str, patterns: list[str], late: b
 
 def make_item(kind: str, name: str, position: int) -> Item:
     details = MboxRequest(name=name, index=position)
-    return Item("execute", kind, position, name, details, {"name": name})  # type: ignore[arg-type]
+    return Item("execute", kind, position, name, details, position, dict)  # type: ignore[arg-type]
 
 
 ITEMS = st.lists(st.tuples(st.sampled_from(["mboxes", "views", "pageLoad"]), st.sampled_from(["a", "b-1", "b-2", ""])))

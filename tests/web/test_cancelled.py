@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo.target import Trouble
-from gateway.web.delivery import answer_delivery
+from gateway.web.delivery_api import answer_delivery
 from gateway.web.middleware import Ask
 from gateway.web.response import Answer
 from gateway.web.routes import DELIVERY, ROUTES

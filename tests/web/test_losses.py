@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery.session import Visitor
-from gateway.web.walk import Walk, describe_losses
+from gateway.walk.walk import Walk, describe_losses
 
 NAMES = st.lists(st.text(min_size=1, max_size=300), max_size=30)
 ITEM = re.compile(r'[a-z-]+(;missing="[!#-\[\]-~ ]+")?')

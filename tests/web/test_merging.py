@@ -13,7 +13,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from gateway.delivery.stitching import read_sdid
 from gateway.demo.target import Trouble
-from gateway.web.delivery import answer_delivery
+from gateway.web.delivery_api import answer_delivery
 from gateway.web.middleware import Ask
 from tests.stage import DELIVERY, Answer, Stage, run_stage
 from tests.store.faults import FaultProxy

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo.target import Trouble
-from gateway.web.inbound import Inbound
+from gateway.walk.inbound import Inbound
 from tests.stage import Answer, Stage, run_stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

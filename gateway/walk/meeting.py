@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from gateway.delivery.answer import NOTHING, Remote, find_missing, read_remote
 from gateway.delivery.legs import combine
 from gateway.errors import RequestError, UpstreamError, UpstreamRefused
-from gateway.web.outgoing import Leg
-from gateway.web.walk import Walk, names_of
+from gateway.walk.outgoing import Leg
+from gateway.walk.walk import Walk, names_of
 
 
 async def meet(walk: Walk, legs: Sequence[Leg]) -> Remote:
@@ -32,8 +32,10 @@ async def _read(walk: Walk, leg: Leg) -> Remote:
             walk.lost.append(error.code)
         return NOTHING
     if missing := find_missing(leg.items, remote.results):
-        for reason in leg.ticket.lost or ("upstream-incomplete",):
+        for reason in leg.ticket.lost:
             walk.lose(reason, names_of(missing))
+        if not leg.ticket.lost:
+            walk.lose("upstream-incomplete", names_of(missing))
     return remote
 
 

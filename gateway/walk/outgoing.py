@@ -17,7 +17,7 @@ from gateway.ids import new_id
 from gateway.upstream.bundle import Asked
 from gateway.upstream.joiner import Ticket
 from gateway.upstream.target import make_url
-from gateway.web.walk import Walk, names_of
+from gateway.walk.walk import Walk, names_of
 
 _ONCE = ("notifications", "telemetry")
 
@@ -87,7 +87,7 @@ def _start(walk: Walk, body: JsonObject, beside: Ticket | None = None) -> Ticket
     url = make_url(services.settings.upstream.target, inbound.tenant.code, walk.visitor.cluster, query)
     share = Share(
         body=body,
-        scope=(url, client.method),
+        scope=(url, (inbound.policy or inbound.tenant.policy).method),
         consumer=inbound.consumer or DEFAULT_CONSUMER,
         sdid=read_sdid(body) or (beside.sdid if beside is not None else walk.sdid),
         impression_id=new_id() if _is_mixed(walk) and body.get("impressionId") is None else "",

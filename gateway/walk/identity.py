@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable
 
 from gateway.delivery.session import Visitor, adopt_device, mint_device_id, read_visitor
-from gateway.delivery.stitching import DEFAULT_CONSUMER, make_sdid, read_sdid
+from gateway.delivery.stitching import DEFAULT_CONSUMER, make_sdid, put_sdid, read_sdid
 from gateway.errors import StoreError
 from gateway.ids import new_id
 from gateway.store.sessions import Stitch, StoredSession
-from gateway.web.inbound import Inbound
-from gateway.web.walk import Walk
+from gateway.walk.inbound import Inbound
+from gateway.walk.walk import Walk
 
 
 def name_visitor(inbound: Inbound) -> Visitor:
@@ -35,7 +35,8 @@ def must_ask_session(walk: Walk) -> bool:
 
 
 def _needs_sdid(walk: Walk) -> bool:
-    return walk.plan.ask_target and not read_sdid(walk.inbound.body)
+    """Whether an SDID is wanting: for Target, or for what Target is told of a stitched call that is decided here."""
+    return (walk.plan.ask_target or bool(walk.inbound.consumer)) and not read_sdid(walk.inbound.body)
 
 
 async def ask_session(walk: Walk) -> None:
@@ -56,6 +57,8 @@ async def ask_session(walk: Walk) -> None:
         stored = StoredSession(candidate, "")
     walk.visitor = adopt_device(visitor, stored.device_id, stored.location_hint)
     walk.sdid = stored.sdid
+    if walk.sdid and not walk.plan.ask_target:
+        inbound.body["experienceCloud"] = put_sdid(inbound.body, walk.sdid)["experienceCloud"]
 
 
 def _may_outlast(walk: Walk) -> bool:

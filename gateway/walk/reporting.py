@@ -2,7 +2,7 @@
 
 import time
 
-from gateway.web.walk import Walk
+from gateway.walk.walk import Walk
 
 _DECIDED = {(False, False): "nothing", (True, False): "local", (False, True): "remote", (True, True): "mixed"}
 

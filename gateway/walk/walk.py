@@ -9,7 +9,7 @@ from gateway.delivery.artifact import DEFAULT_GLOBAL_MBOX, Artifact
 from gateway.delivery.plan import NO_NEEDS, Item, Plan
 from gateway.delivery.session import Visitor
 from gateway.services import Services
-from gateway.web.inbound import Inbound
+from gateway.walk.inbound import Inbound
 
 NO_PLAN = Plan((), (), NO_NEEDS, ask_target=False)
 _MOST_NAMED = 1000  # characters of a header

@@ -10,6 +10,7 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, BinaryIO
 
@@ -48,23 +49,7 @@ def get_log() -> Any:
     return structlog.get_logger()
 
 
-class Answered(Struct, frozen=True, kw_only=True):
-    """One answered delivery request, as it is logged."""
-
-    event: str = "delivery.answered"
-    level: str = "info"
-    timestamp: datetime
-    request_id: str
-    client: str
-    http_status: int
-    status: int
-    local: int
-    remote: int
-    degraded: str
-    ms: float
-
-
-# Seconds since the epoch, milliseconds taken, then the fields of `Answered` from request_id to degraded.
+# Seconds since the epoch, milliseconds taken, then request_id, client, http_status, status, local, remote, degraded.
 Line = tuple[float, float, str, str, int, int, int, int, str]
 
 
@@ -236,16 +221,24 @@ def _encode_lines(lines: Iterable[Line]) -> bytes:
     return b"".join([_encode(_make_line(line)) + b"\n" for line in lines])
 
 
-def _make_line(line: Line) -> Answered:
+def _make_line(line: Line) -> dict[str, object]:
+    """Give one answered delivery request as it is logged."""
     seconds, ms, request_id, client, http_status, status, local, remote, degraded = line
-    return Answered(
-        timestamp=datetime.fromtimestamp(seconds, UTC),
-        request_id=request_id,
-        client=client,
-        http_status=http_status,
-        status=status,
-        local=local,
-        remote=remote,
-        degraded=degraded,
-        ms=round(ms, 2),
-    )
+    return {
+        "event": "delivery.answered",
+        "level": "info",
+        "timestamp": f"{_show_second(int(seconds))}.{int(seconds % 1 * 1_000_000):06d}Z",
+        "request_id": request_id,
+        "client": client,
+        "http_status": http_status,
+        "status": status,
+        "local": local,
+        "remote": remote,
+        "degraded": degraded,
+        "ms": round(ms, 2),
+    }
+
+
+@lru_cache(maxsize=4)
+def _show_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -5,10 +5,11 @@
 (gw:F5, F9).
 """
 
+import asyncio
 import time
 
 from gateway.delivery.answer import NOTHING, Place, Remote, Results, join
-from gateway.delivery.model import JsonObject
+from gateway.delivery.model import Context, JsonObject
 from gateway.delivery.plan import list_lazily, split
 from gateway.delivery.session import merge_answered_id, read_answered, read_visitor
 from gateway.engine import Question, decide_items
@@ -20,10 +21,12 @@ from gateway.walk.walk import Walk, names_of
 
 async def answer_request(walk: Walk) -> JsonObject:
     """Give the delivery response. Raises RequestError or UpstreamError where its caller must know of a failure."""
+    if walk.inbound.is_ping:
+        return _answer_ping(walk)
     services = walk.services
     services.under_way += 1  # from here on: bodies that trickle in must not switch Target off for everybody
     try:
-        return _answer_ping(walk) if walk.inbound.is_ping else await _take(walk)
+        return await _take(walk)
     finally:
         services.under_way -= 1
 
@@ -38,7 +41,8 @@ async def _take(walk: Walk) -> JsonObject:
         await ask_session(walk)
     legs = start_remote(walk) if plan.ask_target else ()
     try:
-        local = await _decide(walk) if plan.local else {}
+        context = await _locate(walk) if plan.local and _has_address(walk) else inbound.request.context
+        local = _decide(walk, context) if plan.local else {}
         remote = await meet(walk, legs) if legs else NOTHING
     finally:
         for leg in legs:
@@ -69,7 +73,25 @@ def _note_telemetry(walk: Walk, answer: JsonObject, remote: Remote) -> None:
     tenant.note_answer(answer["requestId"], answer, method, seconds)
 
 
-async def _decide(walk: Walk) -> dict[Place, Results]:
+def _has_address(walk: Walk) -> bool:
+    artifact, inbound = walk.artifact, walk.inbound
+    return artifact is not None and bool(inbound.tenant.find_address(artifact, inbound.request.context))
+
+
+async def _locate(walk: Walk) -> Context:
+    """Give the request's context with the visitor's place; without it when it is not found in time."""
+    inbound, artifact = walk.inbound, walk.artifact
+    context = inbound.request.context
+    address = None if artifact is None else inbound.tenant.find_address(artifact, context)
+    try:
+        async with asyncio.timeout_at(inbound.inner_deadline):
+            return await inbound.tenant.locate(context, address) if address else context
+    except TimeoutError:
+        walk.lost.append("geo")
+        return context
+
+
+def _decide(walk: Walk, context: Context) -> dict[Place, Results]:
     """Give the local results by place, and note for Target what they displayed."""
     inbound, artifact = walk.inbound, walk.artifact
     if artifact is None:
@@ -82,11 +104,9 @@ async def _decide(walk: Walk) -> dict[Place, Results]:
         read_body=inbound.read_body,
         items=walk.plan.local,
         visitor=walk.visitor,
-        deadline=inbound.inner_deadline,
+        context=context,
     )
-    decided = await decide_items(asked)
-    if decided.lost_place:
-        walk.lost.append("geo")
+    decided = decide_items(asked)
     if decided.background is not None:
         walk.services.outbox.put(inbound.tenant.code, inbound.session_id, decided.background)
     return decided.results

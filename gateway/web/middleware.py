@@ -70,7 +70,7 @@ async def answer(services: Services, routes: Routes, request: web.BaseRequest) -
 
 def find_handler(routes: Routes, request: web.BaseRequest) -> Handler:
     """Give the handler of method and path, or raise NotFound or MethodNotAllowed."""
-    methods = routes.get(request.path)
+    methods = routes.get(request.raw_path.partition("?")[0]) or routes.get(request.path)
     if methods is None:
         raise NotFound("there is nothing here; delivery requests go to POST /rest/v1/delivery")
     handler = methods.get(request.method)

@@ -8,7 +8,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -39,6 +39,7 @@ class Web(_Table, frozen=True, kw_only=True, rename="kebab"):
     max_body_kb: Count = 256
     max_depth: Annotated[int, Meta(ge=8, le=200)] = 64
     max_waiting: Count = 2000
+    public_url: str = ""
     origins: list[str] = field(default_factory=lambda: ["*"])
     preflight_max_age_s: Annotated[int, Meta(ge=0)] = 600
     visitor_address: Literal["off", "peer", "forwarded"] = "off"
@@ -123,6 +124,61 @@ class Outbox(_Table, frozen=True, kw_only=True, rename="kebab"):
     batch: Annotated[int, Meta(ge=1, le=50)] = 50
 
 
+class Jwt(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access.jwt]`: how signed tokens are checked and read."""
+
+    secret_env: str = "GATEWAY_JWT_SECRET"  # noqa: S105 - the name of a variable, not a secret
+    jwks: str = ""
+    issuer: str = ""
+    audience: str = ""
+    clock_skew_s: Annotated[int, Meta(ge=0, le=600)] = 30
+    refetch_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+    account_claim: str = "sub"
+    organizations_claim: str = "organizations"
+    profiles_claim: str = "profiles"
+
+
+class Organization(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access.organization.<id>]`: its sandboxes, and the API keys its clients use."""
+
+    sandboxes: list[str]
+    api_keys: list[str]
+    loopback_only: bool = False
+
+
+class StaticToken(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access.token.<name>]`: a bearer token that is known by its SHA-256 only."""
+
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    account: str
+    organizations: list[str]
+    profiles: list[str] = field(default_factory=list)
+    loopback_only: bool = False
+
+
+class Profile(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access.profile.<name>]`: what members of a product profile may do; `*` means all, present and future."""
+
+    organization: str
+    sandboxes: list[str]
+    read: list[str] = field(default_factory=list)
+    write: list[str] = field(default_factory=list)
+    create: bool = False
+
+
+class Access(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access]`: who may use the repository, and how much of it at once."""
+
+    default_sandbox: str = ""
+    requests_per_s: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    max_under_way: Count = 500
+    jwt: Jwt = Jwt()
+    organization: dict[str, Organization] = field(default_factory=dict)
+    token: dict[str, StaticToken] = field(default_factory=dict)
+    profile: dict[str, Profile] = field(default_factory=dict)
+
+
 class Log(_Table, frozen=True, kw_only=True, rename="kebab"):
     """`[log]`: what is written to standard error."""
 
@@ -139,6 +195,7 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     upstream: Upstream = Upstream()
     artifact: Artifact = Artifact()
     outbox: Outbox = Outbox()
+    access: Access = Access()
     log: Log = Log()
 
 
@@ -189,12 +246,33 @@ def check_settings(table: dict[str, Any], source: str) -> Settings:
         _check_urls(settings, code)
         if not CLIENT_CODE.fullmatch(code):
             raise ConfigError(f"{source}: `{code}` is not a Target client code (letters, digits, - and _)")
+    _check_access(settings.access, source)
     return settings
+
+
+def _check_access(access: Access, source: str) -> None:
+    """Refuse names that nothing defines: a grant or a token with a slip of the pen would silently give nothing."""
+    for name, profile in access.profile.items():
+        _check_known(f"{source}: access.profile.{name}.organization", profile.organization, access.organization)
+        for sandbox in profile.sandboxes:
+            known = ["*", *access.organization[profile.organization].sandboxes]
+            _check_known(f"{source}: access.profile.{name}.sandboxes", sandbox, known)
+    for name, token in access.token.items():
+        for organization in token.organizations:
+            _check_known(f"{source}: access.token.{name}.organizations", organization, access.organization)
+        for profile_name in token.profiles:
+            _check_known(f"{source}: access.token.{name}.profiles", profile_name, access.profile)
+
+
+def _check_known(place: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise ConfigError(f"{place}: `{name}` is not configured")
 
 
 def _check_urls(settings: Settings, code: str) -> None:
     target, artifact = settings.upstream.target, settings.artifact
     for key, text in (
+        ("web.public-url", settings.web.public_url),
         ("upstream.target.url", target.url.replace("{client}", code)),
         ("upstream.target.edge-url", target.edge_url.replace("{client}", code).replace("{cluster}", "1")),
         ("artifact.geo-url", artifact.geo_url),

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import config
-from gateway.config import Client, Settings, check_settings, hide_secrets, load_settings, overlay_environment
+from gateway.config import (
+    Client,
+    Organization,
+    Profile,
+    Settings,
+    StaticToken,
+    check_settings,
+    hide_secrets,
+    load_settings,
+    overlay_environment,
+)
 from gateway.errors import ConfigError
 
 FOLDER = Path(__file__).parent.parent / "config"
@@ -40,6 +50,11 @@ def test_the_documented_file_names_every_key_with_its_default() -> None:
     clients = table.pop("client")
     defaults = find_defaults(Settings)
     assert defaults.pop("client") == {}
+    for name, kind in (("organization", Organization), ("token", StaticToken), ("profile", Profile)):
+        (shown,) = table["access"].pop(name).values()
+        assert defaults["access"].pop(name) == {}
+        required = {field.encode_name for field in msgspec.structs.fields(kind) if field.required}
+        assert shown == find_defaults(kind) | {key: shown[key] for key in required}
     assert table == defaults
     (client,) = clients.values()
     assert client.pop("organization-id")

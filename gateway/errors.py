@@ -10,12 +10,16 @@ from typing import NamedTuple
 
 
 class Violation(NamedTuple):
-    """One thing that is wrong with a document: a code, a JSON pointer, a sentence, and a patch operation's index."""
+    """One thing that is wrong with a document: a code, a JSON pointer, a sentence, and a patch operation's index.
+
+    `place` says where in a rule: position, line, column and excerpt (spec offer-entities X3).
+    """
 
     code: str
     pointer: str
     detail: str
     operation: int | None = None
+    place: dict[str, object] | None = None
 
 
 class GatewayError(Exception):

@@ -14,15 +14,19 @@ import msgspec
 from msgspec import Struct
 
 from gateway import __version__
+from gateway.access.entitlement import Entitlement
 from gateway.config import Settings
 from gateway.delivery.cookies import cluster_of
 from gateway.delivery.model import JsonObject
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
+from gateway.offers.registry import Registry
 from gateway.store.connection import Store
 from gateway.store.embedded import EmbeddedServer
+from gateway.store.entities import Entities
 from gateway.store.keys import Keys
+from gateway.store.listing.index import Index
 from gateway.store.notifications import NotificationStream
 from gateway.store.safety import inspect
 from gateway.store.sessions import Sessions
@@ -32,6 +36,7 @@ from gateway.upstream.artifact_feed import ArtifactFeed
 from gateway.upstream.download import open_session
 from gateway.upstream.fanout import Fanout
 from gateway.upstream.geo import GeoLookup
+from gateway.upstream.jwks import KeySet
 from gateway.upstream.outbox import Message, Outbox
 from gateway.upstream.target import Call, make_headers, make_url
 
@@ -52,8 +57,13 @@ class Services(Struct):
     outbox: Outbox
     metrics: Metrics
     access_log: AccessLog
+    entitlement: Entitlement
+    registry: Registry
+    entities: Entities
+    index: Index
     draining: bool = False
     under_way: int = 0
+    public_address: str = ""
 
     def is_ready(self) -> bool:
         """Whether requests can be answered: not draining, and every on-device client has its artifact (gw:Q1)."""
@@ -84,6 +94,10 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
         geo = GeoLookup(settings.artifact, _reporter("", metrics))
         stack.push_async_callback(geo.close)
         tenants = await _open_tenants(settings, metrics, geo, stack)
+        registry = Registry()
+        entities = Entities(store)
+        index = Index(entities, registry)
+        stack.push_async_callback(index.close)
         services = Services(
             settings=settings,
             tenants=tenants,
@@ -94,6 +108,10 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             outbox=_open_outbox(settings, store, fanout, tenants, stack),
             metrics=metrics,
             access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
+            entitlement=await _open_entitlement(settings, environ, metrics, stack),
+            registry=registry,
+            entities=entities,
+            index=index,
         )
         stack.callback(services.access_log.flush)
         _watch(services)
@@ -162,6 +180,19 @@ async def _open_tenants(
     for feed in used:
         stack.push_async_callback(_end, asyncio.create_task(feed.run(), name="artifact.poll"))
     return tenants
+
+
+async def _open_entitlement(
+    settings: Settings, environ: Mapping[str, str], metrics: Metrics, stack: AsyncExitStack
+) -> Entitlement:
+    keys = None
+    if settings.access.jwt.jwks:
+        session = await stack.enter_async_context(open_session())
+        keys = KeySet(settings.access.jwt, session, _reporter("", metrics), time.monotonic)
+    entitlement = Entitlement(settings, environ, keys)
+    if ignored := entitlement.ignored:
+        get_log().warning("access.ignored", count=ignored)
+    return entitlement
 
 
 def _open_outbox(

@@ -19,9 +19,10 @@ BELOW = {
     "store": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
     "upstream": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
 }
+BELOW["access"] = ("errors", "config", "telemetry", "offers", "upstream")
 BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
 BELOW["engine"] = BELOW["services"] = (*BELOW["tenants"], "tenants")
-BELOW["services"] = (*BELOW["services"], "ids")
+BELOW["services"] = (*BELOW["services"], "ids", "access")
 BELOW["web"] = (*BELOW["services"], "services", "engine")
 BELOW["server"] = (*BELOW["web"], "web")
 BELOW["demo"] = (*BELOW["server"], "server")

@@ -70,10 +70,10 @@ class Accounts:
         if remembered is not None and remembered.expires_s > self._clock():
             return remembered
         self._remembered.pop(digest, None)
-        account = await self._signed.verify(token)
-        if account is not None:
-            self._remember(digest, account)
-        return account
+        found = await self._signed.verify(token)
+        if found is not None:
+            self._remember(digest, found)
+        return found
 
     def _remember(self, digest: bytes, account: Account) -> None:
         if len(self._remembered) >= _MOST_REMEMBERED:

@@ -40,7 +40,7 @@ class Signatures:
         except jwt.PyJWTError:
             return None
         algorithm, kid = header.get("alg"), header.get("kid")
-        if header.get("crit") is not None or not isinstance(kid, str | None):
+        if header.get("crit") is not None or not isinstance(kid, str | None) or not isinstance(algorithm, str):
             return None
         for key in await self._find_keys(algorithm, kid):
             claims = self._read_claims(token, key, algorithm)
@@ -48,7 +48,7 @@ class Signatures:
                 return self._make_account(claims)
         return None
 
-    async def _find_keys(self, algorithm: Any, kid: str | None) -> Sequence[Any]:
+    async def _find_keys(self, algorithm: str, kid: str | None) -> Sequence[Any]:
         if algorithm == "HS256":
             return [self._secret] if self._secret else []
         if algorithm in _PUBLISHED and self._keys is not None:

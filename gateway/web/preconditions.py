@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.errors import Problem
 
-_TAG = re.compile(r'\s*(W/)?(?:"([^"]*)"|([^\s,"]+))\s*(?:,|$)')
+_TAG = re.compile(r'(?:^|(?<=,))\s*(W/)?(?:"([^"]*)"|([^\s,"]+))\s*(?=,|$)')
 _ANY = "*"
 
 

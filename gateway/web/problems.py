@@ -2,6 +2,7 @@
 
 from gateway.errors import BodyTooLarge, BodyTooSlow, GatewayError, InvalidBody, Problem, StoreError, Violation
 from gateway.offers.instances import JsonObject
+from gateway.offers.problems import describe
 from gateway.web.response import Answer
 from gateway.web.wire import encode
 
@@ -67,13 +68,8 @@ def make_document(problem: Problem, path: str, request_id: str) -> JsonObject:
         "detail": problem.message,
         "instance": path,
         "requestId": request_id,
-        "errors": [_show(violation) for violation in sorted(listed, key=lambda one: (one.pointer, one.code))],
+        "errors": [describe(one) for one in sorted(listed, key=lambda one: (one.pointer, one.code))],
     } | problem.members
-
-
-def _show(violation: Violation) -> JsonObject:
-    shown = {name: value for name, value in violation._asdict().items() if value is not None}
-    return shown
 
 
 def to_problem(error: GatewayError) -> Problem:

@@ -201,6 +201,12 @@ class ScriptFailed(StoreError):
     code = "script-failed"
 
 
+class StoreUnsafe(StoreError):
+    """Redis would not keep what it acknowledges as the configuration demands (`repository.durability`)."""
+
+    code = "store-unsafe"
+
+
 class ConfigError(GatewayError):
     """The configuration cannot be used; raised at start only."""
 

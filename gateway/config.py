@@ -8,7 +8,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -93,6 +93,7 @@ class Repository(_Table, frozen=True, kw_only=True, rename="kebab"):
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
     patience_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
     changes_kept: Annotated[int, Meta(ge=100, le=10_000_000)] = 10_000
+    schemas: list[str] = field(default_factory=list)
 
 
 class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
@@ -352,3 +353,21 @@ def split_address(text: str) -> tuple[str, int]:
     if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise ConfigError(f"`{text}` is not host:port, for example 127.0.0.1:8080 (port 0 takes any free one)")
     return host.strip("[]"), int(port)
+
+
+def read_schemas(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Read the JSON Schema documents of `repository.schemas`: files, or folders of `.json` files.
+
+    Raises ConfigError that names the file.
+    """
+    files = [file for path in map(Path, paths) for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    return [_read_schema(file) for file in files]
+
+
+def _read_schema(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        raise ConfigError(f"repository.schemas: cannot read {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"repository.schemas: {path} is not a JSON object: {error}") from error

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway import __version__
 from gateway.access.entitlement import Entitlement
-from gateway.config import Settings
+from gateway.config import Settings, read_schemas
 from gateway.delivery.cookies import cluster_of
 from gateway.delivery.model import JsonObject
 from gateway.delivery.telemetry import attach_entries
@@ -23,6 +23,7 @@ from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
 from gateway.offers.registry import Registry
 from gateway.store.connection import Store
+from gateway.store.delete_worker import DeleteWorker
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.store.keys import Keys
@@ -94,8 +95,8 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
         geo = GeoLookup(settings.artifact, _reporter("", metrics))
         stack.push_async_callback(geo.close)
         tenants = await _open_tenants(settings, metrics, geo, stack)
-        registry = Registry()
-        entities = Entities(store)
+        registry = Registry(read_schemas(settings.repository.schemas))
+        entities = await _open_entities(settings, environ.get(settings.repository.url_env) or url, metrics, stack)
         index = Index(entities, registry)
         stack.push_async_callback(index.close)
         services = Services(
@@ -180,6 +181,31 @@ async def _open_tenants(
     for feed in used:
         stack.push_async_callback(_end, asyncio.create_task(feed.run(), name="artifact.poll"))
     return tenants
+
+
+async def _open_entities(settings: Settings, url: str, metrics: Metrics, stack: AsyncExitStack) -> Entities:
+    """Open the repository on a connection of its own: its writes may take longer than a decision can wait."""
+    repository, redis = settings.repository, settings.redis
+    store = await Store.connect(
+        url,
+        timeout_ms=repository.timeout_ms,
+        connect_timeout_ms=redis.connect_timeout_ms,
+        max_waiting=redis.max_waiting,
+    )
+    stack.push_async_callback(store.close)
+    entities = Entities(store, repository)
+    try:
+        await entities.check()
+    except StoreError as error:
+        get_log().error("repository.found_unsafe", detail=str(error))
+
+    def report(trouble: str) -> None:
+        metrics.count_event("repository.delete_failed")
+        get_log().error("repository.delete_failed", detail=trouble)
+
+    worker = DeleteWorker(entities, report)
+    stack.push_async_callback(_end, asyncio.create_task(worker.run(), name="repository.delete"))
+    return entities
 
 
 async def _open_entitlement(

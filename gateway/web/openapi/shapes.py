@@ -10,9 +10,11 @@ LINK: JsonObject = {"type": "object", "required": ["href"], "properties": {"href
 _TEXT: JsonObject = {"type": "string"}
 _WHOLE: JsonObject = {"type": "integer", "minimum": 0}
 _DATE: JsonObject = {"type": "string", "format": "date-time"}
-_CONTROL: JsonObject = {name: _DATE if name.endswith("Date") else _TEXT for name in RECEIPT_MEMBERS}
+_CONTROL: JsonObject = {
+    name: _DATE if name.endswith("Date") else _TEXT for name in ("instanceId", "@id", *RECEIPT_MEMBERS)
+}
 _CONTROL |= {"repo:etag": {"type": "integer", "minimum": 1}}
-_REQUIRED = [name for name in RECEIPT_MEMBERS if name != "@id"]
+_REQUIRED = ["instanceId", *RECEIPT_MEMBERS]
 _LINKS: JsonObject = {"type": "object", "required": ["self"], "properties": {"self": LINK}}
 PATCH_DOCUMENT: JsonObject = {
     "type": "array",

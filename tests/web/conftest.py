@@ -8,6 +8,7 @@ from gateway.store.connection import Store
 from gateway.store.embedded import EmbeddedServer
 from tests.stage import Stage, run_stage
 from tests.store.servers import connected
+from tests.web.callers import Caller
 
 
 @pytest.fixture
@@ -30,3 +31,18 @@ async def clean_url(bundled_url: str) -> str:
     async with connected(bundled_url) as store:
         await store.call("FLUSHALL")
     return bundled_url
+
+
+@pytest.fixture
+async def bundled_stage(clean_url: str) -> AsyncIterator[Stage]:
+    """Run a gateway on the bundled server: for tests of HTTP alone."""
+    async with run_stage(clean_url) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def editor(bundled_stage: Stage) -> Caller:
+    """Give the editor of the demonstration, in a container of their own."""
+    caller = Caller(bundled_stage)
+    await caller.make_container()
+    return caller

@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,12 @@ from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
 from gateway.offers.registry import Registry
 from gateway.store.connection import Store
-from gateway.store.delete_worker import DeleteWorker
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.store.keys import Keys
 from gateway.store.listing.index import Index
 from gateway.store.notifications import NotificationStream
+from gateway.store.repository import open_repository
 from gateway.store.safety import inspect
 from gateway.store.sessions import Sessions
 from gateway.telemetry import AccessLog, Metrics, get_log
@@ -88,6 +88,7 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             max_waiting=redis.max_waiting,
         )
         stack.push_async_callback(store.close)
+        entities = await stack.enter_async_context(_open_repository(settings, environ, url))
         fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
         metrics = Metrics()
         if server is not None:
@@ -96,7 +97,6 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
         stack.push_async_callback(geo.close)
         tenants = await _open_tenants(settings, metrics, geo, stack)
         registry = Registry(read_schemas(settings.repository.schemas))
-        entities = await _open_entities(settings, environ.get(settings.repository.url_env) or url, metrics, stack)
         index = Index(entities, registry)
         stack.push_async_callback(index.close)
         services = Services(
@@ -134,7 +134,7 @@ def _find_redis(
             )
         return url, secret, None
     data_dir = Path(redis.data_dir)
-    server = EmbeddedServer(data_dir, redis.server)
+    server = EmbeddedServer(data_dir, redis.server, fsync=settings.repository.durability == "fsync")
     try:
         url = server.start()
     except OSError as error:
@@ -142,6 +142,12 @@ def _find_redis(
     stack.callback(server.stop)
     get_log().info("store.started", kind="private server", data_dir=str(data_dir))
     return url, secret or _keep_secret(data_dir / "key-secret"), server
+
+
+def _open_repository(settings: Settings, environ: Mapping[str, str], url: str) -> AbstractAsyncContextManager[Entities]:
+    """Open the repository on its own Redis where one is named, else on that of sessions."""
+    own = environ.get(settings.repository.url_env, "")
+    return open_repository(own or url, settings.redis, settings.repository)
 
 
 async def _keep_alive(server: EmbeddedServer, metrics: Metrics) -> None:
@@ -181,31 +187,6 @@ async def _open_tenants(
     for feed in used:
         stack.push_async_callback(_end, asyncio.create_task(feed.run(), name="artifact.poll"))
     return tenants
-
-
-async def _open_entities(settings: Settings, url: str, metrics: Metrics, stack: AsyncExitStack) -> Entities:
-    """Open the repository on a connection of its own: its writes may take longer than a decision can wait."""
-    repository, redis = settings.repository, settings.redis
-    store = await Store.connect(
-        url,
-        timeout_ms=repository.timeout_ms,
-        connect_timeout_ms=redis.connect_timeout_ms,
-        max_waiting=redis.max_waiting,
-    )
-    stack.push_async_callback(store.close)
-    entities = Entities(store, repository)
-    try:
-        await entities.check()
-    except StoreError as error:
-        get_log().error("repository.found_unsafe", detail=str(error))
-
-    def report(trouble: str) -> None:
-        metrics.count_event("repository.delete_failed")
-        get_log().error("repository.delete_failed", detail=trouble)
-
-    worker = DeleteWorker(entities, report)
-    stack.push_async_callback(_end, asyncio.create_task(worker.run(), name="repository.delete"))
-    return entities
 
 
 async def _open_entitlement(
@@ -283,6 +264,7 @@ def _watch(services: Services) -> None:
     services.metrics.watch(
         lambda: {
             "store_connected": float(store.connected),
+            "repository_connected": float(services.entities.connected),
             "upstream_under_way": float(fanout.under_way),
             "requests_under_way": float(services.under_way),
             "outbox_waiting": float(services.outbox.counts.waiting),
@@ -301,6 +283,11 @@ def _watch(services: Services) -> None:
             "store_timed_out": store.counts.timed_out,
             "store_dropped": store.counts.dropped,
             "store_reconnected": store.counts.reconnected,
+            "repository_sent": services.entities.counts.sent,
+            "repository_failed": services.entities.counts.failed,
+            "repository_timed_out": services.entities.counts.timed_out,
+            "repository_dropped": services.entities.counts.dropped,
+            "repository_reconnected": services.entities.counts.reconnected,
             "upstream_calls": fanout.calls,
             "geo_failed": services.geo.failed,
             "outbox_put": services.outbox.counts.put,

@@ -27,7 +27,8 @@ class DeleteWorker:
         while True:
             await self.step()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._entities.asked.wait(), _LOOK_S)
+                async with asyncio.timeout(_LOOK_S):  # wait_for of Python 3.11 may swallow a cancellation
+                    await self._entities.asked.wait()
 
     async def step(self) -> None:
         """Decide what is pending now; trouble is reported, and the next step tries again."""

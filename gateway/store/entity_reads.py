@@ -11,6 +11,7 @@ from gateway.errors import StoreError
 from gateway.offers.instances import Instance, Referrer, Space
 from gateway.offers.operations import MOST_REFERENCES, Outcome
 from gateway.store.connection import Store
+from gateway.store.pipeline import Counts
 from gateway.store.places import Place, digest_space, find_place, is_id, name_containers
 from gateway.store.scripts import SCRIPTS
 
@@ -39,6 +40,16 @@ class EntityReader:
     def __init__(self, store: Store) -> None:
         """Read through `store`, whose timeout should allow for large replies."""
         self._store = store
+
+    @property
+    def connected(self) -> bool:
+        """Whether Redis can be asked now."""
+        return self._store.connected
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the commands of the repository's connection."""
+        return self._store.counts
 
     async def read(self, space: Space, container: str, instance_id: str) -> Instance | None:
         """Give an instance, or None where the container has none of this id."""

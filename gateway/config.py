@@ -21,6 +21,7 @@ from gateway.errors import ConfigError
 Milliseconds = Annotated[int, Meta(ge=0, le=3_600_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Method = Literal["hybrid", "on-device", "server-side"]
+DurabilityLevel = Literal["log", "fsync", "memory"]
 
 
 class _Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
@@ -83,6 +84,16 @@ class Redis(_Table, frozen=True, kw_only=True, rename="kebab"):
     key_secret_env: str = "GATEWAY_KEY_SECRET"  # noqa: S105 - the name of a variable, not a secret
 
 
+class Repository(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[repository]`: where business objects are kept, and how safely."""
+
+    url_env: str = "REPOSITORY_REDIS_URL"
+    durability: DurabilityLevel = "log"
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+    patience_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
+    changes_kept: Annotated[int, Meta(ge=100, le=10_000_000)] = 10_000
+
+
 class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
     """`[upstream.target]`: where Target is and how much of it we use at once."""
 
@@ -136,6 +147,7 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     web: Web = Web()
     client: dict[str, Client] = field(default_factory=dict)
     redis: Redis = Redis()
+    repository: Repository = Repository()
     upstream: Upstream = Upstream()
     artifact: Artifact = Artifact()
     outbox: Outbox = Outbox()

@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,10 @@ from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
 from gateway.store.connection import Store
 from gateway.store.embedded import EmbeddedServer
+from gateway.store.entities import Entities
 from gateway.store.keys import Keys
 from gateway.store.notifications import NotificationStream
+from gateway.store.repository import open_repository
 from gateway.store.safety import inspect
 from gateway.store.sessions import Sessions
 from gateway.telemetry import AccessLog, Metrics, get_log
@@ -52,6 +54,7 @@ class Services(Struct):
     outbox: Outbox
     metrics: Metrics
     access_log: AccessLog
+    entities: Entities
     draining: bool = False
     under_way: int = 0
 
@@ -94,6 +97,7 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             outbox=_open_outbox(settings, store, fanout, tenants, stack),
             metrics=metrics,
             access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
+            entities=await stack.enter_async_context(_open_repository(settings, environ, url)),
         )
         stack.callback(services.access_log.flush)
         _watch(services)
@@ -115,7 +119,7 @@ def _find_redis(
             )
         return url, secret, None
     data_dir = Path(redis.data_dir)
-    server = EmbeddedServer(data_dir, redis.server)
+    server = EmbeddedServer(data_dir, redis.server, fsync=settings.repository.durability == "fsync")
     try:
         url = server.start()
     except OSError as error:
@@ -123,6 +127,12 @@ def _find_redis(
     stack.callback(server.stop)
     get_log().info("store.started", kind="private server", data_dir=str(data_dir))
     return url, secret or _keep_secret(data_dir / "key-secret"), server
+
+
+def _open_repository(settings: Settings, environ: Mapping[str, str], url: str) -> AbstractAsyncContextManager[Entities]:
+    """Open the repository on its own Redis where one is named, else on that of sessions."""
+    own = environ.get(settings.repository.url_env, "")
+    return open_repository(own or url, settings.redis, settings.repository)
 
 
 async def _keep_alive(server: EmbeddedServer, metrics: Metrics) -> None:
@@ -226,6 +236,7 @@ def _watch(services: Services) -> None:
     services.metrics.watch(
         lambda: {
             "store_connected": float(store.connected),
+            "repository_connected": float(services.entities.connected),
             "upstream_under_way": float(fanout.under_way),
             "requests_under_way": float(services.under_way),
             "outbox_waiting": float(services.outbox.counts.waiting),
@@ -244,6 +255,11 @@ def _watch(services: Services) -> None:
             "store_timed_out": store.counts.timed_out,
             "store_dropped": store.counts.dropped,
             "store_reconnected": store.counts.reconnected,
+            "repository_sent": services.entities.counts.sent,
+            "repository_failed": services.entities.counts.failed,
+            "repository_timed_out": services.entities.counts.timed_out,
+            "repository_dropped": services.entities.counts.dropped,
+            "repository_reconnected": services.entities.counts.reconnected,
             "upstream_calls": fanout.calls,
             "geo_failed": services.geo.failed,
             "outbox_put": services.outbox.counts.put,

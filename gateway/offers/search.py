@@ -115,14 +115,17 @@ def split_words(q: str) -> Iterator[tuple[str, bool]]:
             escaped = False
 
 
-def find_texts(value: Any, at: Path, skips: Callable[[Path], bool]) -> Iterator[str]:
+def find_texts(value: Any, at: Path, skips: Callable[[Path], bool]) -> list[str]:
     """Give every string below a value; `at` is its path, what stands at paths that `skips` names is left out (T9)."""
-    if isinstance(value, str):
-        if not skips(at):
-            yield value
-    elif isinstance(value, list):
-        for element in value:
-            yield from find_texts(element, at, skips)
-    elif isinstance(value, dict):
-        for name, member in value.items():
-            yield from find_texts(member, (*at, name), skips)
+    found: list[str] = []
+    rest = [(value, at)]
+    while rest:
+        value, at = rest.pop()
+        if isinstance(value, str):
+            if not skips(at):
+                found.append(value)
+        elif isinstance(value, dict):
+            rest += [(member, (*at, name)) for name, member in value.items()]
+        elif isinstance(value, list):
+            rest += [(element, at) for element in value]
+    return found

@@ -18,11 +18,11 @@ from gateway.offers.instances import Instance
 from gateway.offers.ordering import Path
 from gateway.offers.query import ListQuery, Order, Schemas, write_next
 from gateway.offers.search import Search, holds, score
-from gateway.store.listing.columns import Column
+from gateway.store.listing.columns import Column, Reader, matches
 from gateway.store.listing.pages import Rows
 from gateway.store.listing.patience import Patience, too_slow
 from gateway.store.listing.selection import column_of
-from gateway.store.listing.tables import ListTable, matches
+from gateway.store.listing.tables import ListTable
 from gateway.store.listing.texts import TextTable
 
 MOST_FIELDS = 24
@@ -42,6 +42,7 @@ COMMON_COLUMNS = (
     *dict.fromkeys(column_of(each) for each in COMMON_ORDERS),
     Column(("_instance", "@id")),
     Column(("_instance", "xdm:status")),
+    Column(("_instance", "xdm:tags")),
 )
 """What every list has from the beginning; anything else costs its first user a pass over the documents."""
 
@@ -169,28 +170,34 @@ class Database:
         return document
 
     def _put(self, instance: Instance) -> None:
-        envelope = decode(instance.document)
-        number = self._sql.execute(
-            "INSERT INTO item (id, document) VALUES (?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET document = excluded.document RETURNING number",
-            (instance.instance_id, instance.document),
-        ).fetchone()[0]
-        names = self._types(envelope)[0]
-        for name in names:
-            self._list(name).put(number, envelope)
+        new, number, old = Reader(decode(instance.document)), *self._known(instance.instance_id)
+        values = (instance.instance_id, instance.document)
+        if old is None:
+            number = self._sql.execute("INSERT INTO item (id, document) VALUES (?, ?)", values).lastrowid or 0
+        else:
+            self._sql.execute("UPDATE item SET document = ?2 WHERE id = ?1", values)
+        names = self._types(new.document)[0]
         for name, table in self._lists.items():
-            if name not in names:
-                table.remove(number)
+            if old is not None and name not in names:
+                table.remove(number, old)
+        for name in names:
+            self._list(name).put(number, new, old)
         for texts in (self._default, *self._fields.values()):
-            texts.put(number, envelope)
+            texts.put(number, new.document, known=old is not None)
 
     def _forget(self, instance_id: str) -> None:
-        row = self._sql.execute("DELETE FROM item WHERE id = ? RETURNING number", (instance_id,)).fetchone()
-        if row is not None:
+        number, old = self._known(instance_id)
+        if old is not None:
             for table in self._lists.values():
-                table.remove(row[0])
+                table.remove(number, old)
             for texts in (self._default, *self._fields.values()):
-                texts.remove(row[0])
+                texts.remove(number)
+            self._sql.execute("DELETE FROM item WHERE number = ?", (number,))
+
+    def _known(self, instance_id: str) -> tuple[int, Reader | None]:
+        """Give the number of an instance and what is kept of it; None when there is nothing."""
+        row = self._sql.execute("SELECT number, document FROM item WHERE id = ?", (instance_id,)).fetchone()
+        return (row[0], Reader(decode(row[1]))) if row else (0, None)
 
     def _list(self, name: str) -> ListTable:
         if name not in self._lists:
@@ -223,7 +230,7 @@ class Database:
                 self._fields.popitem(last=False)[1].drop()
             table = self._fields[path] = TextTable(self._sql, f"field_{next(self._names)}", path, self._skips)
             for number, document in self._sql.execute("SELECT number, document FROM item"):
-                table.put(number, decode(document))
+                table.put(number, decode(document), known=False)
         return [self._fields[path] for path in search.fields] or [self._default]
 
     def _find(self, search: Search, tables: list[TextTable]) -> None:

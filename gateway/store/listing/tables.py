@@ -8,8 +8,8 @@ from itertools import count
 import msgspec
 
 from gateway.offers.ordering import MISSING, STRING
-from gateway.pql.patterns import compile_lines, compile_whole
-from gateway.store.listing.columns import ID, NO, YES, Column, read_keys
+from gateway.pql.patterns import compile_lines
+from gateway.store.listing.columns import ID, Column, Reader, read_keys
 from gateway.store.listing.patience import Patience
 
 MOST_COLUMNS = 64
@@ -31,7 +31,7 @@ class ListTable:
     """The instances listed under one schema, by number; the least recently used columns and indexes make room."""
 
     def __init__(self, connection: sqlite3.Connection, name: str, patience: Patience) -> None:
-        """Make the tables `<name>` and `<name>_leaf`; `item` holds the documents, `patience` is the time a query has."""
+        """Make the tables `<name>` and `<name>_leaf`; `patience` is the time a query has."""
         self._sql = connection
         self._patience = patience
         self.name = name
@@ -44,7 +44,6 @@ class ListTable:
             f"CREATE TABLE {self.leaf} (slot INTEGER, key BLOB, number INTEGER, PRIMARY KEY (slot, key, number))"
             " WITHOUT ROWID"
         )
-        connection.execute(f"CREATE INDEX {self.leaf}_number ON {self.leaf} (number)")
 
     def slot(self, column: Column) -> int:
         """Give the number of a column that is kept."""
@@ -54,24 +53,30 @@ class ListTable:
         """Give the name of a column that is kept."""
         return "id" if column == ID else f"c{self._slots[column]}"
 
-    def put(self, number: int, document: object) -> None:
-        """Keep an instance, or what it has become."""
-        self.remove(number)
-        keys: dict[str, object] = {"number": number, "id": read_keys(document, ID)[0]}
-        leaves: list[tuple[int, bytes, int]] = []
-        for column, slot in self._slots.items():
-            keys[f"c{slot}"], found = read_column(document, column)
-            leaves += [(slot, key, number) for key in found]
-        names = ", ".join(keys)
-        marks = ", ".join("?" * len(keys))
-        self._sql.execute(f"INSERT INTO {self.name} ({names}) VALUES ({marks})", tuple(keys.values()))  # noqa: S608 # names are made here
-        if leaves:
-            self._sql.executemany(f"INSERT INTO {self.leaf} VALUES (?, ?, ?)", leaves)  # noqa: S608
+    def put(self, number: int, new: Reader, old: Reader | None) -> None:
+        """Keep an instance, or what it has become; `old` is what was kept of it before."""
+        if old is not None:
+            self.remove(number, old)
+        values: list[object] = [number, new.read(ID)[0]]
+        values += [new.read(column)[0] for column in self._slots]
+        self._sql.execute(self._insert(), values)
+        if leaves := self._leaves(number, new):
+            self._sql.executemany(f"INSERT INTO {self.leaf} VALUES (?, ?, ?)", leaves)  # noqa: S608 # names are made here
 
-    def remove(self, number: int) -> None:
+    def _leaves(self, number: int, reader: Reader) -> list[tuple[int, bytes, int]]:
+        return [(slot, key, number) for column, slot in self._slots.items() for key in reader.read(column)[1]]
+
+    def _insert(self) -> str:
+        """Give the statement for a row, its columns in the order of the slots' last use."""
+        names = "".join(f", c{slot}" for slot in self._slots.values())
+        marks = ", ?" * len(self._slots)
+        return f"INSERT INTO {self.name} (number, id{names}) VALUES (?, ?{marks})"  # noqa: S608 # names are made here
+
+    def remove(self, number: int, old: Reader) -> None:
         """Forget an instance."""
         if self._sql.execute(f"DELETE FROM {self.name} WHERE number = ?", (number,)).rowcount:  # noqa: S608
-            self._sql.execute(f"DELETE FROM {self.leaf} WHERE number = ?", (number,))  # noqa: S608
+            leaves = self._leaves(number, old)
+            self._sql.executemany(f"DELETE FROM {self.leaf} WHERE slot = ? AND key = ? AND number = ?", leaves)  # noqa: S608
 
     def keep(self, columns: Iterable[Column]) -> None:
         """See to it that there are these columns: the first use of one reads every document."""
@@ -187,17 +192,3 @@ class ListTable:
             (values,) = self._sql.execute(block, (first, first + size)).fetchone()
             found += [(int(match[1]),) for match in lines.finditer(values or b"")]
         return found + self._match_rows(column, source, f"{string} > 0")
-
-
-def read_column(document: object, column: Column) -> tuple[bytes, set[bytes]]:
-    """Give the key of a column, and its leaves."""
-    if not column.pattern:
-        return read_keys(document, column)
-    key, leaves = read_keys(document, column.keys)
-    matching = any(matches(column.pattern, column.case_sensitive, each) for each in (key, *leaves) if each >= STRING)
-    return (YES if matching else NO), set()
-
-
-def matches(pattern: str, case_sensitive: object, key: bytes) -> bool:
-    """Say whether all of a string, given by its key, matches a pattern."""
-    return compile_whole(pattern, case_sensitive=bool(case_sensitive)).fullmatch(key[1:]) is not None

@@ -33,28 +33,33 @@ class TextTable:
         connection.execute(f"CREATE VIRTUAL TABLE {name} USING fts5(words, content='', columnsize=0, tokenize='ascii')")
         connection.execute(f"CREATE TABLE {self.body} (number INTEGER PRIMARY KEY, texts BLOB NOT NULL)")
 
-    def put(self, number: int, document: Any) -> None:
-        """Keep the texts of an instance, or what they have become."""
+    def put(self, number: int, document: Any, *, known: bool) -> None:
+        """Keep the texts of an instance, or what they have become where it is `known`."""
         texts = self._read(document)
-        if self._sql.execute(f"SELECT texts FROM {self.body} WHERE number = ?", (number,)).fetchone() == (texts,):  # noqa: S608 # names are made here
+        if known and self._texts(number) == texts:
             return
-        self.remove(number)
+        if known:
+            self.remove(number)
         if texts is not None:
-            self._sql.execute(f"INSERT INTO {self.body} VALUES (?, ?)", (number, texts))  # noqa: S608
+            self._sql.execute(f"INSERT INTO {self.body} VALUES (?, ?)", (number, texts))  # noqa: S608 # names are made here
             self._sql.execute(f"INSERT INTO {self.name} (rowid, words) VALUES (?, ?)", (number, split(texts)))  # noqa: S608
+
+    def _texts(self, number: int) -> bytes | None:
+        row = self._sql.execute(f"SELECT texts FROM {self.body} WHERE number = ?", (number,)).fetchone()  # noqa: S608
+        return row[0] if row else None
 
     def remove(self, number: int) -> None:
         """Forget an instance: the words to take out are made from its texts again."""
-        row = self._sql.execute(f"SELECT texts FROM {self.body} WHERE number = ?", (number,)).fetchone()  # noqa: S608
-        if row:
+        texts = self._texts(number)
+        if texts is not None:
             out = f"INSERT INTO {self.name} ({self.name}, rowid, words) VALUES ('delete', ?, ?)"  # noqa: S608
-            self._sql.execute(out, (number, split(row[0])))
+            self._sql.execute(out, (number, split(texts)))
             self._sql.execute(f"DELETE FROM {self.body} WHERE number = ?", (number,))  # noqa: S608
 
     def texts(self, number: int) -> list[str]:
         """Give the normalised texts of an instance."""
-        row = self._sql.execute(f"SELECT texts FROM {self.body} WHERE number = ?", (number,)).fetchone()  # noqa: S608
-        return decode(row[0]) if row else []
+        texts = self._texts(number)
+        return [] if texts is None else decode(texts)
 
     def drop(self) -> None:
         """Take the tables away."""
@@ -78,7 +83,7 @@ class TextTable:
             found = find_texts(document.get("_instance"), ("_instance",), self._skips(document))
         else:
             values = find_all(document, self._path)
-            found = (text for value in values for text in find_texts(value, self._path, keep_all))
+            found = [text for value in values for text in find_texts(value, self._path, keep_all)]
         texts = [normalise(text) for text in found]
         return encode(texts) if texts else None
 

@@ -1,12 +1,23 @@
 """Pages of lists and searches, from this worker's index after it has caught up with the store (gw:R3)."""
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol
-
-from msgspec import Struct
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from gateway.offers.instances import Instance, Space
-from gateway.offers.query import ListQuery
+from gateway.offers.query import ListQuery, Schemas
+from gateway.store.listing.database import Database, Item, Page
+
+__all__ = ["Index", "Item", "Page", "Source"]
+
+MOST_CHANGES = 1000
+MOST_READS = 50
+"""Instances that are read from Redis, and brought into the index, at a time."""
+
+Result = TypeVar("Result")
 
 
 class Source(Protocol):
@@ -25,24 +36,100 @@ class Source(Protocol):
         """Give an instance, or None."""
 
 
-class Item(Struct, frozen=True):
-    """One result: the stored envelope, and the share of terms it matches (searches only)."""
+class Thread:
+    """Runs a database, one call after the other, where it holds up nobody else."""
 
-    document: bytes
-    score: float | None = None
+    def __init__(self, name: str) -> None:
+        """Start nothing before there is something to do."""
+        self._pool = ThreadPoolExecutor(1, name)
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Wait for a call; one that is no longer waited for is done all the same."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def run_later(self, work: Callable[[], object]) -> None:
+        """Do something that nobody waits for."""
+        self._pool.submit(work)
+
+    def end(self) -> None:
+        """Take on nothing more; what was taken on is done."""
+        self._pool.shutdown(wait=False)
 
 
-class Page(Struct, frozen=True):
-    """One page: `total` counts from its first item to the end of the list (L2); `next_start` is None on the last."""
+class Shelf:
+    """One container's database and how far it has come."""
 
-    items: tuple[Item, ...]
-    total: int
-    next_start: str | None = None
+    def __init__(self, source: Source, schemas: Schemas, space: Space, container: str) -> None:
+        """Start with nothing: the first page reads the whole container."""
+        self._source = source
+        self._schemas = schemas
+        self._where = space, container
+        self._database: Database | None = None
+        self._sequence = -1
+        self._thread = Thread("index")
+        self._lock = asyncio.Lock()
 
-    @property
-    def count(self) -> int:
-        """How many items this page has."""
-        return len(self.items)
+    async def page(self, query: ListQuery) -> Page:
+        """Give a page as of the moment this is called, or later."""
+        database = await self._catch_up(await self._source.sequence(*self._where))
+        return await self._thread.run(partial(database.page, query))
+
+    async def _catch_up(self, target: int) -> Database:
+        """Bring the database to a sequence number at least; start again where the changes in between are not known."""
+        async with self._lock:
+            if self._database is not None and target < self._sequence:
+                self._let_go()
+            while self._database is None or self._sequence < target:
+                if self._database is None:
+                    await self._build()
+                else:
+                    await self._follow(self._database)
+            return self._database
+
+    async def _build(self) -> None:
+        """Read the whole container."""
+        sequence = await self._source.sequence(*self._where)
+        database = await self._thread.run(partial(Database, self._schemas))
+        try:
+            async for instances in self._source.snapshot(*self._where):
+                await self._apply(database, instances, ())
+            await self._thread.run(database.finish)
+        except BaseException:
+            self._thread.run_later(database.close)
+            raise
+        self._database, self._sequence = database, sequence
+
+    async def _follow(self, database: Database) -> None:
+        """Take over the next changes."""
+        events = await self._source.changes(*self._where, self._sequence, MOST_CHANGES)
+        if not events:
+            self._let_go()
+            return
+        ids = list(dict.fromkeys(event.instance_id for event in events))
+        for first in range(0, len(ids), MOST_READS):
+            some = ids[first : first + MOST_READS]
+            found = await asyncio.gather(*(self._source.read(*self._where, each) for each in some))
+            gone = [each for each, instance in zip(some, found, strict=True) if instance is None]
+            await self._apply(database, [instance for instance in found if instance is not None], gone)
+        self._sequence = events[-1].sequence
+
+    async def _apply(self, database: Database, instances: Sequence[Instance], gone: Iterable[str]) -> None:
+        """Bring instances into a database, a few at a time: what waits for a page comes in between."""
+        for first in range(0, len(instances), MOST_READS):
+            await self._thread.run(partial(database.apply, instances[first : first + MOST_READS]))
+        if gone:
+            await self._thread.run(partial(database.apply, (), gone))
+
+    def _let_go(self) -> None:
+        """Forget a database whose changes are not known any more."""
+        if self._database is not None:
+            self._thread.run_later(self._database.close)
+            self._database = None
+
+    def close(self) -> None:
+        """Free the memory and end the thread."""
+        self._let_go()
+        self._thread.end()
 
 
 class Index:
@@ -52,18 +139,44 @@ class Index:
     asked, Problem 400 invalid-filter when a query takes longer than allowed.
     """
 
-    def __init__(self, source: Source, schemas: Any, most_containers: int = 64) -> None:
+    def __init__(self, source: Source, schemas: Schemas, most_containers: int = 64) -> None:
         """Index what `source` (Entities) keeps, as the registry `schemas` declares it."""
-        raise NotImplementedError
+        self._source = source
+        self._schemas = schemas
+        self._most = most_containers
+        self._shelves: OrderedDict[tuple[Space, str], Shelf] = OrderedDict()
+        self._aside = Thread("index-aside")
 
     async def page(self, space: Space, container: str, query: ListQuery) -> Page:
         """Give a page of a container's instances as of now: own writes and everybody's earlier ones included (Z1)."""
-        raise NotImplementedError
+        return await self._shelf(space, container).page(query)
 
     async def page_of(self, instances: Sequence[Instance], query: ListQuery) -> Page:
         """Give a page of these instances alone, e.g. the containers that a caller may see (U1, U3)."""
-        raise NotImplementedError
+        return await self._aside.run(partial(page_of, self._schemas, instances, query))
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End the threads."""
-        raise NotImplementedError
+        for shelf in self._shelves.values():
+            shelf.close()
+        self._shelves.clear()
+        self._aside.end()
+
+    def _shelf(self, space: Space, container: str) -> Shelf:
+        key = (space, container)
+        if key not in self._shelves:
+            self._shelves[key] = Shelf(self._source, self._schemas, space, container)
+            if len(self._shelves) > self._most:
+                self._shelves.popitem(last=False)[1].close()
+        self._shelves.move_to_end(key)
+        return self._shelves[key]
+
+
+def page_of(schemas: Schemas, instances: Sequence[Instance], query: ListQuery) -> Page:
+    """Give a page of a few instances."""
+    database = Database(schemas)
+    try:
+        database.apply(instances)
+        return database.page(query)
+    finally:
+        database.close()

@@ -98,7 +98,7 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
         tenants = await _open_tenants(settings, metrics, geo, stack)
         registry = Registry(read_schemas(settings.repository.schemas))
         index = Index(entities, registry)
-        stack.push_async_callback(index.close)
+        stack.callback(index.close)
         services = Services(
             settings=settings,
             tenants=tenants,

@@ -1,6 +1,7 @@
 """Callers of the repository for tests: the editor of the demonstration, and an activity with all it needs."""
 
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -48,7 +49,8 @@ class Caller(Struct):
         changed = {name.replace("_", "-").lower(): value for name, value in headers.items()}
         sent = {name: value for name, value in self.headers.items() if name.lower() not in changed}
         sent |= {name: value for name, value in changed.items() if value is not None}
-        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        raw = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        data = raw if raw is None else io.BytesIO(raw)
         return await self.stage.ask(method, ROOT + path, data=data, headers=sent, skip_auto_headers=["Content-Type"])
 
     def locate(self, instance_id: str = "") -> str:

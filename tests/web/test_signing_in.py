@@ -93,7 +93,8 @@ async def test_demonstration_tokens_are_honoured_on_loopback_only(clean_url: str
 MORE = {
     "GATEWAY_ACCESS__ORGANIZATION": '{"DEMO@AdobeOrg" = {sandboxes = ["prod", "dev"], api-keys = ["demo-console"]}, '
     '"OTHER@AdobeOrg" = {sandboxes = ["prod"], api-keys = ["other-console"]}}',
-    "GATEWAY_ACCESS__PROFILE": '{editors = {organization = "DEMO@AdobeOrg", sandboxes = ["*"], write = ["*"], create = true}, '
+    "GATEWAY_ACCESS__PROFILE": '{editors = {organization = "DEMO@AdobeOrg", sandboxes = ["*"], write = ["*"], '
+    "create = true}, "
     'readers = {organization = "DEMO@AdobeOrg", sandboxes = ["prod"], read = ["*"]}, '
     'makers = {organization = "DEMO@AdobeOrg", sandboxes = ["prod"], create = true}, '
     'guests = {organization = "DEMO@AdobeOrg", sandboxes = ["prod"]}, '
@@ -219,7 +220,7 @@ async def test_one_account_cannot_make_more_requests_than_it_may(clean_url: str)
     """repo:§14: 429 with Retry-After, and others are not slowed down."""
     async with run_stage(clean_url, {"GATEWAY_ACCESS__REQUESTS_PER_S": "1"}) as stage:
         statuses = [(await stage.ask("GET", ROOT + "/", headers=SIGNED_IN)) for _ in range(3)]
-        assert [answer.status for answer in statuses][0] == 200
+        assert statuses[0].status == 200
         refused = [answer for answer in statuses if answer.status == 429]
         assert refused
         assert refused[0].headers["Retry-After"] == "1"

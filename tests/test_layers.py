@@ -27,7 +27,9 @@ BELOW["web"] = (*BELOW["services"], "services", "engine")
 BELOW["server"] = (*BELOW["web"], "web")
 BELOW["demo"] = (*BELOW["server"], "server")
 BELOW["offline"] = BELOW["server"]
-BELOW["__main__"] = (*BELOW["demo"], "demo", "offline")
+BELOW["transfer"] = ("errors", "offers", "store")
+BELOW["entity_commands"] = (*BELOW["transfer"], "config", "transfer")
+BELOW["__main__"] = (*BELOW["demo"], "demo", "offline", "entity_commands")
 BELOW["__init__"] = ()
 
 

@@ -1,7 +1,8 @@
 """Which rules of the specifications no test names: `python -m tests.rule_coverage`.
 
 The rules are listed in `cases/rules.toml`. A test names a rule as `repo:K3` in a docstring, a name or a case; several
-as `repo:K3, K4` and all of a run as `repo:L10-L13`; rules of §14 of the repository, whose letters §0 has too, as `repo:14X1`. What is listed there as `argued` needs no test, and says why.
+as `repo:K3, K4`, all of a run as `repo:L10-L13`; X1 of the repository's §14, because §0 has one too, as `repo:14X1`.
+What is listed there as `argued` needs no test, and says why.
 """
 
 import re

@@ -91,7 +91,7 @@ def test_an_instance_of_two_schemas_may_have_the_properties_of_both() -> None:
 
 
 def test_dates_and_uris_are_known_by_their_path() -> None:
-    """For filters, sort orders and searches: also below arrays, for references and for the heirs of an abstract schema."""
+    """For filters, sort orders and searches; also below arrays, of references, of the heirs of an abstract schema."""
     offer, activity = REGISTRY.named("offer"), REGISTRY.named("offer-activity")
     assert REGISTRY.kind_of(offer, ("repo:lastModifiedDate",)) == "date-time"
     assert REGISTRY.kind_of(offer, ("_instance", "xdm:selectionConstraint", "xdm:endDate")) == "date-time"

@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from gateway.config import Repository
-from gateway.offers.instances import Change, Missing, Space, Verdict
+from gateway.offers.instances import Change, Missing, Saved, Space, Verdict
 from gateway.offers.operations import MOST_REFERENCES, Operation, Outcome
 from gateway.store.connection import Store
 from gateway.store.durability import Durability
@@ -144,7 +144,10 @@ class Entities(EntityReader):
         receipt = msgspec.json.encode(operation.receipt)
         args: Arguments = [place.container, operation.instance_id, _expect(expected), operation.operation_id, receipt]
         verdict = read_verdict(await self._writes.run(_MARK, keys, args))
-        self.asked.set()
+        if isinstance(verdict, Saved):
+            self.asked.set()
+        else:
+            self._store.send("ZREM", PENDING, member)
         return verdict
 
     async def _decide(self, place: Place, operation_id: str) -> Outcome | None:

@@ -164,16 +164,15 @@ class Entities(EntityReader):
 
 def _describe(change: Change) -> tuple[bytes, bytes]:
     """Give what is kept of a change for the indexes, and what has to hold for it to be made."""
-    names = [(one.pointer, _digest(one.schema, one.scope, one.value)) for one in change.unique]
     record = {
         "at_id": change.at_id,
         "schemas": change.schemas,
         "references": [(one.pointer, one.target) for one in change.references],
-        "names": [digest for _, digest in names],
+        "names": [_digest(one.schema, one.scope, one.value) for one in change.unique],
     }
     checks: dict[str, object] = {
-        "references": [(one.pointer, one.target, one.schemas) for one in change.references],
-        "names": names,
+        "schemas": [one.schemas for one in change.references],
+        "pointers": [one.pointer for one in change.unique],
         "guards": change.guards,
     }
     if change.guard_sequence is not None:

@@ -8,6 +8,7 @@ name be given twice, and every index must agree with the documents.
 
 import argparse
 import asyncio
+import logging
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import structlog
 from msgspec import Struct, field
 
 from gateway.errors import ScriptFailed, StoreError
@@ -277,6 +279,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--server", default="", help="a server binary; the installed one by default")
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     options = parser.parse_args(arguments)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))  # every kill is an event
     end, seed, rounds = time.monotonic() + 60 * options.minutes, options.seed, []
     while time.monotonic() < end:
         with tempfile.TemporaryDirectory(prefix="model-") as folder:

@@ -175,7 +175,7 @@ class Database:
         if old is None:
             number = self._sql.execute("INSERT INTO item (id, document) VALUES (?, ?)", values).lastrowid or 0
         else:
-            self._sql.execute("UPDATE item SET document = ?2 WHERE id = ?1", values)
+            self._sql.execute("UPDATE item SET document = ? WHERE number = ?", (instance.document, number))
         names = self._types(new.document)[0]
         for name, table in self._lists.items():
             if old is not None and name not in names:

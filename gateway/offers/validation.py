@@ -77,12 +77,11 @@ class Schema(Struct, frozen=True, eq=False):
 
 def compile_schema(document: dict[str, Any]) -> Schema:
     """Compile a JSON Schema document. Raises ConfigError where it is none."""
-    annotations = read_annotations(document)
     try:
         validator = jsonschema_rs.validator_for(document, formats=FORMATS, validate_formats=True, offline=True)
-    except ValueError as error:
-        raise ConfigError(f"this is not a JSON Schema: {error.args[0] if error.args else error}") from error
-    return Schema(validator, annotations)
+    except jsonschema_rs.ValidationError as error:
+        raise ConfigError(f"this is no usable JSON Schema: {error.message}") from error
+    return Schema(validator, read_annotations(document))
 
 
 def validate(schemas: Sequence[Schema], instance: dict[str, Any]) -> list[Violation]:
@@ -92,7 +91,8 @@ def validate(schemas: Sequence[Schema], instance: dict[str, Any]) -> list[Violat
     for schema in schemas:
         for error in islice(schema.validator.iter_errors(instance), MOST_VIOLATIONS):
             found += _read(error, listings)
-    return found
+    mistyped = {each.pointer for each in found if each.code == "type"}
+    return [each for each in found if each.code != "enum" or each.pointer not in mistyped]
 
 
 def _unlisted(pointer: str) -> Violation:

@@ -28,8 +28,9 @@ from gateway.store.listing.texts import TextTable
 MOST_FIELDS = 24
 """Text tables of single fields; more than one query may name."""
 
+PROBE = "CREATE VIRTUAL TABLE temp.probe USING fts5(words)"
 MOST_KINDS = 10_000
-CHECK_EVERY = 20_000
+CHECK_EVERY = 2_000
 """SQLite instructions between two looks at the clock."""
 
 CREATED = Order(("repo:createdDate",), "date-time")
@@ -74,7 +75,7 @@ def connect(patience: Patience) -> sqlite3.Connection:
     """Open an empty database with the functions the index uses. Raises ConfigError where SQLite has no FTS5."""
     connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
     try:
-        connection.execute("CREATE VIRTUAL TABLE temp.probe USING fts5(words)")
+        connection.execute(PROBE)
         connection.execute("DROP TABLE temp.probe")
     except sqlite3.OperationalError:
         connection.close()
@@ -175,7 +176,7 @@ class Database:
         if old is None:
             number = self._sql.execute("INSERT INTO item (id, document) VALUES (?, ?)", values).lastrowid or 0
         else:
-            self._sql.execute("UPDATE item SET document = ?2 WHERE id = ?1", values)
+            self._sql.execute("UPDATE item SET document = ? WHERE number = ?", (instance.document, number))
         names = self._types(new.document)[0]
         for name, table in self._lists.items():
             if old is not None and name not in names:

@@ -68,11 +68,16 @@ class Shelf:
         self._sequence = -1
         self._thread = Thread("index")
         self._lock = asyncio.Lock()
+        self.users = 0
 
     async def page(self, query: ListQuery) -> Page:
         """Give a page as of the moment this is called, or later."""
-        database = await self._catch_up(await self._source.sequence(*self._where))
-        return await self._thread.run(partial(database.page, query))
+        self.users += 1
+        try:
+            database = await self._catch_up(await self._source.sequence(*self._where))
+            return await self._thread.run(partial(database.page, query))
+        finally:
+            self.users -= 1
 
     async def _catch_up(self, target: int) -> Database:
         """Bring the database to a sequence number at least; start again where the changes in between are not known."""
@@ -105,7 +110,8 @@ class Shelf:
         if not events:
             self._let_go()
             return
-        ids = list(dict.fromkeys(event.instance_id for event in events))
+        container = self._where[1]  # its own record has events too, and is no instance
+        ids = [each for each in dict.fromkeys(event.instance_id for event in events) if each != container]
         for first in range(0, len(ids), MOST_READS):
             some = ids[first : first + MOST_READS]
             found = await asyncio.gather(*(self._source.read(*self._where, each) for each in some))
@@ -165,11 +171,16 @@ class Index:
     def _shelf(self, space: Space, container: str) -> Shelf:
         key = (space, container)
         if key not in self._shelves:
+            self._make_room()
             self._shelves[key] = Shelf(self._source, self._schemas, space, container)
-            if len(self._shelves) > self._most:
-                self._shelves.popitem(last=False)[1].close()
         self._shelves.move_to_end(key)
         return self._shelves[key]
+
+    def _make_room(self) -> None:
+        """Let the least recently used containers go that nobody waits for."""
+        idle = [key for key, shelf in self._shelves.items() if not shelf.users]
+        for key in idle[: max(0, len(self._shelves) + 1 - self._most)]:
+            self._shelves.pop(key).close()
 
 
 def page_of(schemas: Schemas, instances: Sequence[Instance], query: ListQuery) -> Page:

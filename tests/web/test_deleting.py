@@ -11,7 +11,7 @@ UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
 async def test_an_activity_is_deleted_at_once(editor: Caller):
-    """repo:D1, repo:M4, ent:N8."""
+    """repo:U10, repo:D1, repo:M4, ent:N8."""
     made = (await make_activity(editor))["offer-activity"]
     reader = Caller(editor.stage, editor.container, editor.headers | {"Authorization": "Bearer demo-reader"})
     assert (await reader.delete(made["instanceId"])).status == 403

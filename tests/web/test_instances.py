@@ -24,7 +24,7 @@ UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
 async def test_a_created_instance_answers_its_receipt(editor: Caller):
-    """repo:K1, repo:E1, repo:E5, repo:E6, repo:E7, repo:E9."""
+    """repo:U5, repo:K1, repo:E1, repo:E5, repo:E6, repo:E7, repo:E9."""
     answer = await editor.post("tag", {"xdm:name": "winter"})
     receipt = answer.body
     assert answer.status == 201
@@ -47,7 +47,7 @@ async def test_a_created_instance_answers_its_receipt(editor: Caller):
 
 
 async def test_an_envelope_has_all_control_data_and_links(editor: Caller):
-    """repo:E8, repo:E2, repo:M15, repo:Q15, repo:S2."""
+    """repo:U7, repo:E8, repo:E2, repo:M15, repo:Q15, repo:S2."""
     made = await editor.make("tag", {"xdm:name": "winter"})
     answer = await editor.read(made["instanceId"])
     envelope = answer.body
@@ -278,7 +278,7 @@ async def test_an_instance_that_does_not_exist(editor: Caller):
 
 
 async def test_what_was_read_can_be_put_back(editor: Caller):
-    """repo:P2, repo:P3, repo:E12."""
+    """repo:U8, repo:P2, repo:P3, repo:E12."""
     made = await make_activity(editor)
     for receipt in made.values():
         read = (await editor.read(receipt["instanceId"])).body
@@ -326,7 +326,7 @@ async def test_a_wrong_patch_changes_nothing(editor: Caller, body: bytes, status
 
 
 async def test_a_patch_answers_the_receipt_of_a_new_revision(editor: Caller):
-    """repo:P6, repo:P10, repo:M3, repo:M10, repo:Y1."""
+    """repo:U9, repo:P6, repo:P10, repo:M3, repo:M10, repo:Y1."""
     made = await editor.make("tag", {"xdm:name": "t"})
     operations = [
         {"op": "test", "path": "/_instance/xdm:name", "value": "t"},
@@ -430,7 +430,7 @@ async def test_samples_of_the_source_are_understood(editor: Caller):
 
 
 async def test_an_unexpected_failure_says_nothing_of_itself(editor: Caller, monkeypatch: pytest.MonkeyPatch):
-    """repo:X3."""
+    """repo:14X3: no stack trace, no store details; every error has the header x-request-id."""
     services = editor.stage.running.services
 
     async def fail(*_: object) -> None:

@@ -14,7 +14,7 @@ async def make_tags(editor: Caller, *names: str) -> list[str]:
 
 
 async def test_a_page_tells_what_it_is(editor: Caller):
-    """repo:L1, repo:L2, repo:M6, repo:E7, repo:E10."""
+    """repo:U6, repo:L1, repo:L2, repo:M6, repo:E7, repo:E10."""
     made = await make_tags(editor, "a", "b", "c")
     answer = await editor.list("tag", "&limit=2&unknown=x")
     page = answer.body

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from gateway.offers.instances import Instance, Space
 from gateway.offers.query import ListQuery, Schemas
 from gateway.store.listing.database import Database, Item, Page
+from gateway.store.listing.engine import check_engine
 
 __all__ = ["Index", "Item", "Page", "Source"]
 
@@ -94,7 +95,7 @@ class Shelf:
     async def _build(self) -> None:
         """Read the whole container."""
         sequence = await self._source.sequence(*self._where)
-        database = await self._thread.run(partial(Database, self._schemas))
+        database = await self._thread.run(partial(Database, self._schemas, self._where[1]))
         try:
             async for instances in self._source.snapshot(*self._where):
                 await self._apply(database, instances, ())
@@ -146,7 +147,11 @@ class Index:
     """
 
     def __init__(self, source: Source, schemas: Schemas, most_containers: int = 64) -> None:
-        """Index what `source` (Entities) keeps, as the registry `schemas` declares it."""
+        """Index what `source` (Entities) keeps, as the registry `schemas` declares it.
+
+        Raises ConfigError where this Python's SQLite has no full-text search.
+        """
+        check_engine()
         self._source = source
         self._schemas = schemas
         self._most = most_containers

@@ -16,7 +16,7 @@ from gateway.offers.ordering import (
     make_string_key,
 )
 from gateway.offers.query import Condition, Order
-from gateway.store.listing.columns import ID, LISTED, PRESENT, YES, Column
+from gateway.store.listing.columns import ARRAY, NOTHING, YES, Column
 from gateway.store.listing.tables import ListTable
 
 Part = tuple[str, list[object]]
@@ -70,18 +70,18 @@ def write_condition(condition: Condition, table: ListTable) -> Part:
         return f"{table.place(PATTERNS[condition.operator](condition))} = ?", [YES]
     column = column_of(condition)
     place = table.place(column)
-    if column == ID:
-        return WRITERS[condition.operator](place, condition)
-    slot = table.slot(column)
     single, values = WRITERS[condition.operator](place, condition)
-    leaf = f"number IN (SELECT number FROM {table.leaf} WHERE slot = {slot} AND"  # noqa: S608 # names are made here
+    if not table.has_leaves(column):
+        return single, values
+    slot = table.slot(column)
+    if not condition.operator:
+        return f"({single} OR s{slot} > {NOTHING})", values
+    leaf = f"number IN (SELECT number FROM {table.leaf} WHERE slot = {slot} AND "  # noqa: S608 # names are made here
     if condition.operator == "!=":
         other, others = write_equal("key", condition)
-        return f"({single} OR {leaf} key = ?) AND NOT {leaf} {other}))", [*values, LISTED, *others]
-    if not condition.operator:
-        return f"({single} OR {leaf} key = ?))", [*values, PRESENT]
+        return f"({single} OR (s{slot} = {ARRAY} AND NOT {leaf}{other})))", [*values, *others]
     other, others = WRITERS[condition.operator]("key", condition)
-    return f"({single} OR {leaf} {other}))", [*values, *others]
+    return f"({single} OR {leaf}{other}))", [*values, *others]
 
 
 def write_present(place: str, _condition: Condition) -> Part:

@@ -2,14 +2,14 @@
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
-
-import msgspec
+from typing import Any
 
 from gateway.offers.ordering import MISSING, STRING
 from gateway.pql.patterns import compile_lines
-from gateway.store.listing.columns import ID, Column, Reader, read_keys
+from gateway.store.listing.columns import ID, NOTHING, Column, Reader, read_keys
+from gateway.store.listing.engine import transaction
 from gateway.store.listing.patience import Patience
 
 MOST_COLUMNS = 64
@@ -21,8 +21,7 @@ LINES = 2048
 LINE_WORK = 400_000
 """Lines times instructions of a pattern that are matched before anything else can go on."""
 
-decode = msgspec.json.Decoder().decode
-
+Opens = Callable[[bytes], Any]
 Slots = tuple[tuple[str, bool], ...]
 """A sort order: names of columns, and whether each descends."""
 
@@ -30,14 +29,16 @@ Slots = tuple[tuple[str, bool], ...]
 class ListTable:
     """The instances listed under one schema, by number; the least recently used columns and indexes make room."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str, patience: Patience) -> None:
-        """Make the tables `<name>` and `<name>_leaf`; `patience` is the time a query has."""
+    def __init__(self, connection: sqlite3.Connection, name: str, patience: Patience, opens: Opens) -> None:
+        """Make the tables `<name>` and `<name>_leaf`; `patience` is the time a query has, `opens` reads a document."""
         self._sql = connection
         self._patience = patience
+        self._opens = opens
         self.name = name
         self.leaf = f"{name}_leaf"
         self._slots: OrderedDict[Column, int] = OrderedDict()
         self._indexes: OrderedDict[Slots, str] = OrderedDict()
+        self._leafy: set[Column] = set()
         self._names = count()
         connection.execute(f"CREATE TABLE {name} (number INTEGER PRIMARY KEY, id BLOB NOT NULL)")
         connection.execute(
@@ -53,24 +54,26 @@ class ListTable:
         """Give the name of a column that is kept."""
         return "id" if column == ID else f"c{self._slots[column]}"
 
+    def has_leaves(self, column: Column) -> bool:
+        """Say whether a column has had anything but single values."""
+        return column in self._leafy
+
     def put(self, number: int, new: Reader, old: Reader | None) -> None:
         """Keep an instance, or what it has become; `old` is what was kept of it before."""
         if old is not None:
             self.remove(number, old)
-        values: list[object] = [number, new.read(ID)[0]]
-        values += [new.read(column)[0] for column in self._slots]
-        self._sql.execute(self._insert(), values)
-        if leaves := self._leaves(number, new):
-            self._sql.executemany(f"INSERT INTO {self.leaf} VALUES (?, ?, ?)", leaves)  # noqa: S608 # names are made here
+        readings = [new.read(column) for column in self._slots]
+        shaped = [each for each in zip(self._slots, readings, strict=True) if each[1].shape]
+        names = [f"c{slot}" for slot in self._slots.values()] + [f"s{self._slots[column]}" for column, _ in shaped]
+        values = [number, new.read(ID).key, *(each.key for each in readings), *(each.shape for _, each in shaped)]
+        columns, marks = ", ".join(["number", "id", *names]), ", ".join("?" * len(values))
+        self._sql.execute(f"INSERT INTO {self.name} ({columns}) VALUES ({marks})", values)  # noqa: S608 # names are made here
+        if shaped:
+            self._leafy.update(column for column, _ in shaped)
+            self._sql.executemany(f"INSERT INTO {self.leaf} VALUES (?, ?, ?)", self._leaves(number, new))  # noqa: S608
 
     def _leaves(self, number: int, reader: Reader) -> list[tuple[int, bytes, int]]:
-        return [(slot, key, number) for column, slot in self._slots.items() for key in reader.read(column)[1]]
-
-    def _insert(self) -> str:
-        """Give the statement for a row, its columns in the order of the slots' last use."""
-        names = "".join(f", c{slot}" for slot in self._slots.values())
-        marks = ", ?" * len(self._slots)
-        return f"INSERT INTO {self.name} (number, id{names}) VALUES (?, ?{marks})"  # noqa: S608 # names are made here
+        return [(slot, key, number) for column, slot in self._slots.items() for key in reader.read(column).leaves]
 
     def remove(self, number: int, old: Reader) -> None:
         """Forget an instance."""
@@ -87,7 +90,7 @@ class ListTable:
         new = [column for column in wanted if column not in self._slots]
         plain = [column for column in new if not column.pattern]
         if plain:
-            with self._patience.paused():
+            with self._patience.paused(), transaction(self._sql):
                 self._fill(plain)
         for column in new:
             if column.pattern:
@@ -119,30 +122,34 @@ class ListTable:
         if len(self._slots) < MOST_COLUMNS:
             slot = len(self._slots)
             self._sql.execute(f"ALTER TABLE {self.name} ADD COLUMN c{slot} BLOB NOT NULL DEFAULT x'00'")
+            self._sql.execute(f"ALTER TABLE {self.name} ADD COLUMN s{slot} INTEGER NOT NULL DEFAULT 0")
             return slot
-        slot = self._slots.popitem(last=False)[1]
+        column, slot = self._slots.popitem(last=False)
+        self._leafy.discard(column)
         for order in [order for order in self._indexes if any(name == f"c{slot}" for name, _ in order)]:
             self._drop_index(order)
         self._sql.execute(f"DELETE FROM {self.leaf} WHERE slot = ?", (slot,))  # noqa: S608
-        self._sql.execute(f"UPDATE {self.name} SET c{slot} = ?", (MISSING,))  # noqa: S608
+        self._sql.execute(f"UPDATE {self.name} SET c{slot} = ?, s{slot} = ?", (MISSING, NOTHING))  # noqa: S608
         return slot
 
     def _fill(self, columns: Sequence[Column]) -> None:
         """Read new columns from the documents."""
         for column in columns:
             self._slots[column] = self._take_slot()
-        places = ", ".join(f"c{self._slots[column]} = ?" for column in columns)
+        places = ", ".join(f"c{self._slots[column]} = ?, s{self._slots[column]} = ?" for column in columns)
         change = f"UPDATE {self.name} SET {places} WHERE number = ?"  # noqa: S608
         for rows in self._batches():
-            keys, leaves = [], []
+            changes, leaves = [], []
             for number, document in rows:
-                envelope = decode(document)
+                envelope = self._opens(document)
                 read = [read_keys(envelope, column) for column in columns]
-                if any(key != MISSING for key, _ in read):
-                    keys.append((*(key for key, _ in read), number))
-                for column, (_, found) in zip(columns, read, strict=True):
-                    leaves += [(self._slots[column], key, number) for key in found]
-            self._sql.executemany(change, keys)
+                if any(each.shape or each.key != MISSING for each in read):
+                    changes.append((*(value for each in read for value in each[:2]), number))
+                for column, each in zip(columns, read, strict=True):
+                    if each.shape:
+                        self._leafy.add(column)
+                        leaves += [(self._slots[column], key, number) for key in each.leaves]
+            self._sql.executemany(change, changes)
             self._sql.executemany(f"INSERT INTO {self.leaf} VALUES (?, ?, ?)", leaves)  # noqa: S608
 
     def _batches(self) -> Iterator[list[tuple[int, bytes]]]:
@@ -159,9 +166,9 @@ class ListTable:
         found = self._match_lines(column, source)
         if found is None:
             found = self._match_rows(column, source, f"{source} >= x'04'")
-        if column.keys != ID:
+        if self.has_leaves(column.keys):
             found += self._match_leaves(column)
-        with self._patience.paused():
+        with self._patience.paused(), transaction(self._sql):
             slot = self._slots[column] = self._take_slot()
             self._sql.executemany(f"UPDATE {self.name} SET c{slot} = x'01' WHERE number = ?", found)  # noqa: S608
 

@@ -20,7 +20,7 @@ class Column(Struct, frozen=True):
 
     path: Path
     instants: bool = False
-    pattern: str = ""
+    pattern: str | None = None
     case_sensitive: bool = False
 
     @property
@@ -58,7 +58,7 @@ def read_keys(document: Any, column: Column) -> Reading:
 
 def read_column(document: Any, column: Column) -> Reading:
     """Read a property, or only whether a pattern matches it."""
-    if not column.pattern:
+    if column.pattern is None:
         return read_keys(document, column)
     key, _, leaves = read_keys(document, column.keys)
     matching = any(matches(column.pattern, column.case_sensitive, each) for each in (key, *leaves) if each >= STRING)

@@ -38,10 +38,10 @@ MODIFIED = Order(("repo:lastModifiedDate",), "date-time")
 LATEST = Order(("repo:lastModifiedDate",), "date-time", descending=True)
 NEWEST = Order(("repo:createdDate",), "date-time", descending=True)
 NAME = Order(("_instance", "xdm:name"), "string")
-COMMON_ORDERS = (Order(("instanceId",), "string"), CREATED, NEWEST, MODIFIED, LATEST, NAME)
+AT_ID = Order(("_instance", "@id"), "uri")
+COMMON_ORDERS = (Order(("instanceId",), "string"), CREATED, NEWEST, MODIFIED, LATEST, NAME, AT_ID)
 COMMON_COLUMNS = (
     *dict.fromkeys(column_of(each) for each in COMMON_ORDERS),
-    Column(("_instance", "@id")),
     Column(("_instance", "xdm:status")),
     Column(("_instance", "xdm:tags")),
 )

@@ -16,6 +16,8 @@
     pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
       lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing     the walk
       library, compiler     tree to closures, with fuel    routes, middleware, cors, admin
+    offers/     PURE: business objects                   store/entities, entity_reads, writes, durability, delete_worker
+      instances, operations one write, one delete          the repository: one script a write, acknowledged when kept
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
 Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, web, server,

@@ -80,6 +80,7 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             max_waiting=redis.max_waiting,
         )
         stack.push_async_callback(store.close)
+        entities = await stack.enter_async_context(_open_repository(settings, environ, url))
         fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
         metrics = Metrics()
         if server is not None:
@@ -97,7 +98,7 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             outbox=_open_outbox(settings, store, fanout, tenants, stack),
             metrics=metrics,
             access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
-            entities=await stack.enter_async_context(_open_repository(settings, environ, url)),
+            entities=entities,
         )
         stack.callback(services.access_log.flush)
         _watch(services)

@@ -133,9 +133,9 @@ def _spell(path: Path) -> Path:
     return ("_instance", *(ANY_NAME if step == VALUE else step for step in path if step != ITEM))
 
 
-def _read_type(document: dict[str, Any]) -> EntityType:
+def _read_type(document: Any) -> EntityType:
     """Read the row of a further type from its JSON Schema document."""
-    schema_id = document.get("$id")
+    schema_id = document.get("$id") if isinstance(document, dict) else None
     match = _SCHEMA_ID.fullmatch(schema_id) if isinstance(schema_id, str) else None
     if match is None or ":" not in match["id"]:
         raise ConfigError('a schema document needs an "$id": an absolute URI, which may end in ";version=1.0"')
@@ -144,10 +144,11 @@ def _read_type(document: dict[str, Any]) -> EntityType:
         raise ConfigError(
             f'schema {match["id"]}: the part after its last "/" is its short name and must be a plain word'
         )
+    properties = document.get("properties")
     return EntityType(
         name=name,
         schema_id=match["id"],
         document=document,
         version=match["version"] or VERSION,
-        at_id_prefix=f"xcore:{name}:" if "@id" in document.get("properties", {}) else "",
+        at_id_prefix=f"xcore:{name}:" if isinstance(properties, dict) and "@id" in properties else "",
     )

@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from gateway.config import Repository
-from gateway.offers.instances import Change, Missing, Space, Verdict
+from gateway.offers.instances import Change, Missing, Saved, Space, Verdict
 from gateway.offers.operations import MOST_REFERENCES, Operation, Outcome
 from gateway.store.connection import Store
 from gateway.store.durability import Durability
@@ -50,7 +50,10 @@ class Entities(EntityReader):
         await self._durability.check()
 
     async def save(self, space: Space, container: str, change: Change, write_id: str = "") -> Verdict:
-        """Make a change of an instance; `write_id` names this write (one is made where it is ""), raises StoreError."""
+        """Make a change of an instance; `write_id` names this write (one is made where it is ""), raises StoreError.
+
+        Conflict is also the answer where the @id of a new instance belongs to another one already.
+        """
         return await self._save(find_place(space, container), change, change.expected, write_id)
 
     async def import_instance(self, space: Space, container: str, change: Change, write_id: str = "") -> Verdict:
@@ -144,7 +147,10 @@ class Entities(EntityReader):
         receipt = msgspec.json.encode(operation.receipt)
         args: Arguments = [place.container, operation.instance_id, _expect(expected), operation.operation_id, receipt]
         verdict = read_verdict(await self._writes.run(_MARK, keys, args))
-        self.asked.set()
+        if isinstance(verdict, Saved):
+            self.asked.set()
+        else:
+            self._store.send("ZREM", PENDING, member)
         return verdict
 
     async def _decide(self, place: Place, operation_id: str) -> Outcome | None:
@@ -161,16 +167,15 @@ class Entities(EntityReader):
 
 def _describe(change: Change) -> tuple[bytes, bytes]:
     """Give what is kept of a change for the indexes, and what has to hold for it to be made."""
-    names = [(one.pointer, _digest(one.schema, one.scope, one.value)) for one in change.unique]
     record = {
         "at_id": change.at_id,
         "schemas": change.schemas,
         "references": [(one.pointer, one.target) for one in change.references],
-        "names": [digest for _, digest in names],
+        "names": [_digest(one.schema, one.scope, one.value) for one in change.unique],
     }
     checks: dict[str, object] = {
-        "references": [(one.pointer, one.target, one.schemas) for one in change.references],
-        "names": names,
+        "schemas": [one.schemas for one in change.references],
+        "pointers": [one.pointer for one in change.unique],
         "guards": change.guards,
     }
     if change.guard_sequence is not None:

@@ -16,7 +16,7 @@ from gateway.store.places import Place, digest_space, find_place, is_id, name_co
 from gateway.store.scripts import SCRIPTS
 
 _READ_INSTANCES, _READ_REFERRERS = SCRIPTS["read_instances"], SCRIPTS["read_referrers"]
-_AT_ONCE = 500
+_AT_ONCE = 250
 _BATCH_BYTES = 2_000_000
 _POLL_S = 0.25
 _State = Literal["pending", "deleted", "rejected"]

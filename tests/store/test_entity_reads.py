@@ -120,12 +120,14 @@ async def test_a_snapshot_with_the_changes_since_is_the_container(entities, cont
     await asyncio.gather(*(create(entities, container, number) for number in range(600)))
     sequence = await entities.sequence(SPACE, container)
     held: dict[str, int] = {}
+    deleted = 0
     async for batch in entities.snapshot(SPACE, container):
         held |= {one.instance_id: one.revision for one in batch}
         for number in (5, 550):
             revision = (await entities.read(SPACE, container, f"{number:08d}")).revision + 1
             await create(entities, container, number, revision=revision)
         await entities.delete_now(SPACE, container, batch[-1].instance_id, None)
+        deleted += 1
     for event in await entities.changes(SPACE, container, sequence):
         if event.gone:
             held.pop(event.instance_id, None)
@@ -133,7 +135,7 @@ async def test_a_snapshot_with_the_changes_since_is_the_container(entities, cont
             held[event.instance_id] = event.revision
     now = [one async for batch in entities.snapshot(SPACE, container) for one in batch]
     assert held == {one.instance_id: one.revision for one in now}
-    assert len(now) == 598
+    assert len(now) == 600 - deleted < 599
 
 
 async def test_a_follower_is_given_changes_as_they_come(redis_url, entities, container):

@@ -16,8 +16,8 @@
 --   ARGV[4]  revision it shall have
 --   ARGV[5]  document
 --   ARGV[6]  record: JSON of at_id, schemas, references (pointer, target), names (digests)
---   ARGV[7]  checks: JSON of references (pointer, target, schemas), names (pointer, digest), guards (@id, revision)
---            and sequence, text, which may be left out
+--   ARGV[7]  checks: JSON of schemas (for each reference, those its target may have), pointers (for each name, where it
+--            stands), guards (@id, revision) and sequence, text, which may be left out
 --   ARGV[8]  about how many changes to keep
 --   ARGV[9]  life of the verdict in seconds
 --
@@ -43,7 +43,7 @@ if remembered then
   return cjson.decode(remembered)
 end
 local new, checks = cjson.decode(ARGV[6]), cjson.decode(ARGV[7])
-local current, old = read_record(records, instance)
+local current, old = read_record(records, instance, ARGV[6], new)
 
 local function check_place()
   if instance ~= container and redis.call('HEXISTS', records, container) == 0 then
@@ -96,13 +96,13 @@ end
 
 local any_marked = redis.call('HLEN', marks) > 0
 
-local function fault_of(reference, found)
+local function fault_of(schemas, found)
   if not found then
     return 'reference-not-found'
   elseif any_marked and redis.call('HEXISTS', marks, string.match(found, '^%S+')) == 1 then
     return 'reference-deleting'
   end
-  for _, schema in ipairs(reference[3]) do
+  for _, schema in ipairs(schemas) do
     if string.find(found .. ' ', ' ' .. schema .. ' ', 1, true) then
       return nil
     end
@@ -111,28 +111,28 @@ local function fault_of(reference, found)
 end
 
 local function check_references(refused)
-  for first = 1, #checks.references, AT_ONCE do
+  for first = 1, #new.references, AT_ONCE do
     local targets = {}
-    for at = first, math.min(first + AT_ONCE - 1, #checks.references) do
-      targets[#targets + 1] = checks.references[at][2]
+    for at = first, math.min(first + AT_ONCE - 1, #new.references) do
+      targets[#targets + 1] = new.references[at][2]
     end
-    for at, found in ipairs(redis.call('HMGET', at_ids, unpack(targets))) do
-      local reference = checks.references[first + at - 1]
-      local fault = fault_of(reference, found)
+    for index, found in ipairs(redis.call('HMGET', at_ids, unpack(targets))) do
+      local at = first + index - 1
+      local fault = fault_of(checks.schemas[at], found)
       if fault then
         refused[#refused + 1] = fault
-        refused[#refused + 1] = reference[1]
+        refused[#refused + 1] = new.references[at][1]
       end
     end
   end
 end
 
 local function check_names(refused)
-  for _, name in ipairs(checks.names) do
-    local holder = redis.call('HGET', names, name[2])
+  for at, name in ipairs(new.names) do
+    local holder = redis.call('HGET', names, name)
     if holder and holder ~= instance then
       refused[#refused + 1] = 'name-not-unique'
-      refused[#refused + 1] = name[1]
+      refused[#refused + 1] = checks.pointers[at]
     end
   end
 end
@@ -151,7 +151,7 @@ end
 
 redis.call('HSET', documents, instance, ARGV[4] .. ' ' .. document)
 redis.call('HSET', records, instance, ARGV[4] .. ' ' .. ARGV[6])
-if instance ~= container then
+if instance ~= container and old ~= new then
   index_entity(keys, instance, old or EMPTY, new)
   redis.call('ZADD', keys.listing, 0, ' ' .. instance)
 end

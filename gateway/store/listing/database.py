@@ -22,7 +22,7 @@ from gateway.offers.search import Search, score
 from gateway.store.listing.columns import Column, Reader
 from gateway.store.listing.engine import connect, transaction
 from gateway.store.listing.pages import Rows
-from gateway.store.listing.patience import Patience, too_slow
+from gateway.store.listing.patience import Patience, breathe, too_slow
 from gateway.store.listing.selection import column_of
 from gateway.store.listing.tables import ListTable
 from gateway.store.listing.texts import TextTable
@@ -32,6 +32,7 @@ MOST_FIELDS = 24
 
 MOST_KINDS = 10_000
 MOST_TOTALS = 1_000
+BREATH = 16
 
 CREATED = Order(("repo:createdDate",), "date-time")
 MODIFIED = Order(("repo:lastModifiedDate",), "date-time")
@@ -210,6 +211,8 @@ class Database:
             with transaction(self._sql):
                 for number, document in self._sql.execute("SELECT number, document FROM item"):
                     table.put(number, self._open(document), known=False)
+                    if number % BREATH == 0:
+                        breathe()
         return [self._fields[path] for path in search.fields] or [self._default]
 
     def _find(self, search: Search, tables: list[TextTable]) -> None:

@@ -13,9 +13,11 @@ from gateway.store.listing.patience import Patience
 MOST_PATTERNS = 32
 """More than one query can have."""
 
-LINES = 2048
-LINE_WORK = 400_000
-"""Lines times instructions of a pattern that are matched before anything else can go on."""
+LINES = 512
+"""Values that are matched by one search."""
+
+MOST_COLUMNS = 4
+"""Properties whose values are kept as lines."""
 
 
 class MatchTables:
@@ -27,6 +29,7 @@ class MatchTables:
         self._name = name
         self._patience = patience
         self._tables: OrderedDict[Column, str] = OrderedDict()
+        self._lines: OrderedDict[Column, dict[int, bytes]] = OrderedDict()
         self._names = count()
 
     def name(self, column: Column) -> str:
@@ -35,12 +38,14 @@ class MatchTables:
 
     def put(self, number: int, reader: Reader) -> None:
         """Keep whether an instance that is not in the tables matches."""
+        self._forget_lines(number)
         for column, table in self._tables.items():
             if reader.read(column).key == YES:
                 self._sql.execute(f"INSERT INTO {table} VALUES (?)", (number,))  # noqa: S608 # names are made here
 
     def remove(self, number: int) -> None:
         """Forget an instance."""
+        self._forget_lines(number)
         for table in self._tables.values():
             self._sql.execute(f"DELETE FROM {table} WHERE number = ?", (number,))  # noqa: S608
 
@@ -81,14 +86,31 @@ class MatchTables:
         lines = compile_lines(column.pattern, case_sensitive=column.case_sensitive)
         if lines is None:
             return None
-        size = max(16, min(LINES, LINE_WORK // lines.programsize))
-        text = f"CAST(group_concat(number || x'1f' || substr({place}, 2), x'0a') AS BLOB)"
-        string = f"{place} >= x'04' AND instr({place}, x'0a')"
-        block = f"SELECT {text} FROM {self._name} WHERE number >= ? AND number < ? AND {string} = 0"  # noqa: S608
+        blocks = self._keep_lines(column.keys)
         last = self._sql.execute(f"SELECT max(number) FROM {self._name}").fetchone()[0] or 0  # noqa: S608
         found: list[tuple[int]] = []
-        for first in range(0, last + 1, size):
+        for block in range(last // LINES + 1):
             self._patience.check()
-            (values,) = self._sql.execute(block, (first, first + size)).fetchone()
-            found += [(int(match[1]),) for match in lines.finditer(values or b"")]
-        return found + self._match_rows(column, place, f"{string} > 0")
+            if block not in blocks:
+                blocks[block] = self._read_lines(place, block)
+            found += [(int(match[1]),) for match in lines.finditer(blocks[block])]
+        return found + self._match_rows(column, place, f"{place} >= x'04' AND instr({place}, x'0a') > 0")
+
+    def _read_lines(self, place: str, block: int) -> bytes:
+        r"""Give the lines `<number>\x1f<text>` of a block of instances; a text with a line break is none of them."""
+        text = f"CAST(group_concat(number || x'1f' || substr({place}, 2), x'0a') AS BLOB)"
+        rows = f"number >= ? AND number < ? AND {place} >= x'04' AND instr({place}, x'0a') = 0"
+        query = f"SELECT {text} FROM {self._name} WHERE {rows}"  # noqa: S608
+        return self._sql.execute(query, (block * LINES, (block + 1) * LINES)).fetchone()[0] or b""
+
+    def _keep_lines(self, keys: Column) -> dict[int, bytes]:
+        """Give the blocks of lines of a property, as far as they were read before."""
+        if keys not in self._lines and len(self._lines) >= MOST_COLUMNS:
+            self._lines.popitem(last=False)
+        blocks = self._lines.setdefault(keys, {})
+        self._lines.move_to_end(keys)
+        return blocks
+
+    def _forget_lines(self, number: int) -> None:
+        for blocks in self._lines.values():
+            blocks.pop(number // LINES, None)

@@ -10,13 +10,13 @@ from gateway.offers.ordering import MISSING
 from gateway.store.listing.columns import ID, NOTHING, Column, Reader, Reading, read_keys
 from gateway.store.listing.engine import transaction
 from gateway.store.listing.matching import MatchTables
-from gateway.store.listing.patience import Patience
+from gateway.store.listing.patience import Patience, breathe
 
 MOST_COLUMNS = 48
 """More than one query can ask for."""
 
 MOST_INDEXES = 12
-BATCH = 500
+BATCH = 64
 Opens = Callable[[bytes], Any]
 Slots = tuple[tuple[str, bool], ...]
 """A sort order: names of columns, and whether each descends."""
@@ -177,4 +177,5 @@ class ListTable:
         query = f"SELECT number, document FROM {self.name} JOIN item USING (number) WHERE number > ?"  # noqa: S608
         while rows := self._sql.execute(f"{query} ORDER BY number LIMIT {BATCH}", (last,)).fetchall():
             yield rows
+            breathe()
             last = rows[-1][0]

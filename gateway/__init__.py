@@ -16,9 +16,14 @@
     pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
       lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing     the walk
       library, compiler     tree to closures, with fuel    routes, middleware, cors, admin
+    offers/     PURE: business objects of the repository   entities, schemas, registry   what a type is
+      repository, proposals   one write                    patch, envelopes, editing, validation, checks, references
+      instances, operations   what is kept, one delete     query, filters, ordering, search   what a list asks for
+    store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
+    store/listing/            lists and searches, from SQLite in the memory of each worker
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, web, server,
+Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), tenants, services, web, server,
 __main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
 """
 

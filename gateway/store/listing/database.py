@@ -44,6 +44,7 @@ COMMON_ORDERS = (Order(("instanceId",), "string"), CREATED, NEWEST, MODIFIED, LA
 COMMON_COLUMNS = (
     *dict.fromkeys(column_of(each) for each in COMMON_ORDERS),
     Column(("_instance", "xdm:status")),
+    Column(("_instance", "xdm:rank", "xdm:priority")),
     Column(("_instance", "xdm:tags")),
 )
 """What every list has from the beginning; anything else costs its first user a pass over the documents."""

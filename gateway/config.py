@@ -8,7 +8,7 @@
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from gateway.errors import ConfigError
 Milliseconds = Annotated[int, Meta(ge=0, le=3_600_000)]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 Method = Literal["hybrid", "on-device", "server-side"]
+DurabilityLevel = Literal["log", "fsync", "memory"]
 
 
 class _Table(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
@@ -39,6 +40,7 @@ class Web(_Table, frozen=True, kw_only=True, rename="kebab"):
     max_body_kb: Count = 256
     max_depth: Annotated[int, Meta(ge=8, le=200)] = 64
     max_waiting: Count = 2000
+    public_url: str = ""
     origins: list[str] = field(default_factory=lambda: ["*"])
     preflight_max_age_s: Annotated[int, Meta(ge=0)] = 600
     visitor_address: Literal["off", "peer", "forwarded"] = "off"
@@ -83,6 +85,17 @@ class Redis(_Table, frozen=True, kw_only=True, rename="kebab"):
     data_dir: str = "var/redis"
     server: str = ""
     key_secret_env: str = "GATEWAY_KEY_SECRET"  # noqa: S105 - the name of a variable, not a secret
+
+
+class Repository(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[repository]`: where business objects are kept, and how safely."""
+
+    url_env: str = "REPOSITORY_REDIS_URL"
+    durability: DurabilityLevel = "log"
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+    patience_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
+    changes_kept: Annotated[int, Meta(ge=100, le=10_000_000)] = 10_000
+    schemas: list[str] = field(default_factory=list)
 
 
 class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
@@ -139,6 +152,61 @@ class Outbox(_Table, frozen=True, kw_only=True, rename="kebab"):
     batch: Annotated[int, Meta(ge=1, le=50)] = 50
 
 
+class Jwt(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access.jwt]`: how signed tokens are checked and read."""
+
+    secret_env: str = "GATEWAY_JWT_SECRET"  # noqa: S105 - the name of a variable, not a secret
+    jwks: str = ""
+    issuer: str = ""
+    audience: str = ""
+    clock_skew_s: Annotated[int, Meta(ge=0, le=600)] = 30
+    refetch_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
+    account_claim: str = "sub"
+    organizations_claim: str = "organizations"
+    profiles_claim: str = "profiles"
+
+
+class Organization(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access.organization.<id>]`: its sandboxes, and the API keys its clients use."""
+
+    sandboxes: list[str]
+    api_keys: list[str]
+    loopback_only: bool = False
+
+
+class StaticToken(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access.token.<name>]`: a bearer token that is known by its SHA-256 only."""
+
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    account: str
+    organizations: list[str]
+    profiles: list[str] = field(default_factory=list)
+    loopback_only: bool = False
+
+
+class Profile(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access.profile.<name>]`: what members of a product profile may do; `*` means all, present and future."""
+
+    organization: str
+    sandboxes: list[str]
+    read: list[str] = field(default_factory=list)
+    write: list[str] = field(default_factory=list)
+    create: bool = False
+
+
+class Access(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[access]`: who may use the repository, and how much of it at once."""
+
+    default_sandbox: str = ""
+    requests_per_s: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    max_under_way: Count = 500
+    jwt: Jwt = Jwt()
+    organization: dict[str, Organization] = field(default_factory=dict)
+    token: dict[str, StaticToken] = field(default_factory=dict)
+    profile: dict[str, Profile] = field(default_factory=dict)
+
+
 class Log(_Table, frozen=True, kw_only=True, rename="kebab"):
     """`[log]`: what is written to standard error."""
 
@@ -153,9 +221,11 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     client: dict[str, Client] = field(default_factory=dict)
     redis: Redis = Redis()
     merge: Merge = Merge()
+    repository: Repository = Repository()
     upstream: Upstream = Upstream()
     artifact: Artifact = Artifact()
     outbox: Outbox = Outbox()
+    access: Access = Access()
     log: Log = Log()
 
 
@@ -209,12 +279,36 @@ def check_settings(table: dict[str, Any], source: str) -> Settings:
                 raise ConfigError(f"{source}: client.{code}.secondary: `{pattern}` may have a * at its end only")
         if not CLIENT_CODE.fullmatch(code):
             raise ConfigError(f"{source}: `{code}` is not a Target client code (letters, digits, - and _)")
+    _check_access(settings.access, source)
     return settings
+
+
+def _check_access(access: Access, source: str) -> None:
+    """Refuse names that nothing defines: a grant or a token with a slip of the pen would silently give nothing."""
+    scheme, mark, _ = access.jwt.jwks.partition("://")
+    if mark and scheme not in ("https", "file"):
+        raise ConfigError(f"{source}: access.jwt.jwks = {hide_secrets(access.jwt.jwks)} is not a file or an https URL")
+    for name, profile in access.profile.items():
+        _check_known(f"{source}: access.profile.{name}.organization", profile.organization, access.organization)
+        for sandbox in profile.sandboxes:
+            known = ["*", *access.organization[profile.organization].sandboxes]
+            _check_known(f"{source}: access.profile.{name}.sandboxes", sandbox, known)
+    for name, token in access.token.items():
+        for organization in token.organizations:
+            _check_known(f"{source}: access.token.{name}.organizations", organization, access.organization)
+        for profile_name in token.profiles:
+            _check_known(f"{source}: access.token.{name}.profiles", profile_name, access.profile)
+
+
+def _check_known(place: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise ConfigError(f"{place}: `{name}` is not configured")
 
 
 def _check_urls(settings: Settings, code: str) -> None:
     target, artifact = settings.upstream.target, settings.artifact
     for key, text in (
+        ("web.public-url", settings.web.public_url),
         ("upstream.target.url", target.url.replace("{client}", code)),
         ("upstream.target.edge-url", target.edge_url.replace("{client}", code).replace("{cluster}", "1")),
         ("artifact.geo-url", artifact.geo_url),
@@ -282,3 +376,21 @@ def split_address(text: str) -> tuple[str, int]:
     if not colon or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise ConfigError(f"`{text}` is not host:port, for example 127.0.0.1:8080 (port 0 takes any free one)")
     return host.strip("[]"), int(port)
+
+
+def read_schemas(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """Read the JSON Schema documents of `repository.schemas`: files, or folders of `.json` files.
+
+    Raises ConfigError that names the file.
+    """
+    files = [file for path in map(Path, paths) for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    return [_read_schema(file) for file in files]
+
+
+def _read_schema(path: Path) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except OSError as error:
+        raise ConfigError(f"repository.schemas: cannot read {path}: {error.strerror}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"repository.schemas: {path} is not a JSON object: {error}") from error

@@ -10,12 +10,16 @@ from typing import NamedTuple
 
 
 class Violation(NamedTuple):
-    """One thing that is wrong with a document: a code, a JSON pointer, a sentence, and a patch operation's index."""
+    """One thing that is wrong with a document: a code, a JSON pointer, a sentence, and a patch operation's index.
+
+    `place` says where in a rule: position, line, column and excerpt (spec offer-entities X3).
+    """
 
     code: str
     pointer: str
     detail: str
     operation: int | None = None
+    place: dict[str, object] | None = None
 
 
 class GatewayError(Exception):
@@ -217,6 +221,12 @@ class ScriptFailed(StoreError):
     """Redis refused a command or a Lua script broke."""
 
     code = "script-failed"
+
+
+class StoreUnsafe(StoreError):
+    """Redis would not keep what it acknowledges as the configuration demands (`repository.durability`)."""
+
+    code = "store-unsafe"
 
 
 class ConfigError(GatewayError):

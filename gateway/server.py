@@ -38,7 +38,7 @@ async def run_gateway(settings: Settings, environ: Mapping[str, str] = os.enviro
         public = web.ServerRunner(make_public_server(services, keepalive_s=_KEEPALIVE_S), shutdown_timeout=drain_s)
         admin = web.AppRunner(make_admin_app(services), access_log=None, shutdown_timeout=1.0)
         try:
-            public_address = await _listen(public, settings.web.listen)
+            public_address = services.public_address = await _listen(public, settings.web.listen)
             admin_address = await _listen(admin, settings.web.admin_listen)
             get_log().info("server.started", public=public_address, admin=admin_address)
             yield Running(services, public_address, admin_address)
@@ -80,7 +80,7 @@ async def serve(settings: Settings, started: Callable[[Running], None] | None = 
         if started is not None:
             started(running)
         # What is loaded by now stays: the garbage collector need not look at it again and again.
-        gc.collect()
+        await asyncio.to_thread(gc.collect)
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         await stop.wait()

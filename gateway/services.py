@@ -14,15 +14,20 @@ import msgspec
 from msgspec import Struct
 
 from gateway import __version__
+from gateway.access.entitlement import Entitlement
+from gateway.business import Business, open_business, watch_business
 from gateway.config import Settings
 from gateway.delivery.cookies import cluster_of
 from gateway.delivery.model import JsonObject
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
+from gateway.offers.registry import Registry
 from gateway.store.connection import Store
 from gateway.store.embedded import EmbeddedServer
+from gateway.store.entities import Entities
 from gateway.store.keys import Keys
+from gateway.store.listing.index import Index
 from gateway.store.local import LocalSessions, LocalStream, SessionRecords
 from gateway.store.notifications import NotificationStream
 from gateway.store.safety import inspect
@@ -43,7 +48,10 @@ _TELEMETRY_S = 60
 
 
 class Services(Struct):
-    """Everything a handler may need; `store` is None in a process that decides for itself alone."""
+    """Everything a handler may need.
+
+    Inside somebody else's process there is no `business`, and without a Redis there is no `store`.
+    """
 
     settings: Settings
     tenants: dict[str, Tenant]
@@ -55,8 +63,35 @@ class Services(Struct):
     outbox: Outbox
     metrics: Metrics
     access_log: AccessLog
+    business: Business | None = None
     draining: bool = False
     under_way: int = 0
+    public_address: str = ""
+
+    @property
+    def entitlement(self) -> Entitlement:
+        """Who may use the endpoints of marketers."""
+        return self._need_business().entitlement
+
+    @property
+    def registry(self) -> Registry:
+        """The types of business objects."""
+        return self._need_business().registry
+
+    @property
+    def entities(self) -> Entities:
+        """The repository."""
+        return self._need_business().entities
+
+    @property
+    def index(self) -> Index:
+        """Lists and searches of the repository."""
+        return self._need_business().index
+
+    def _need_business(self) -> Business:
+        if self.business is None:
+            raise ConfigError("this process has no repository: it decides delivery requests only")
+        return self.business
 
     def is_ready(self) -> bool:
         """Whether requests can be answered: not draining, and every on-device client has its artifact (gw:Q1)."""
@@ -82,6 +117,7 @@ class Records(Struct, frozen=True):
     store: Store | None
     sessions: SessionRecords
     stream: Stream
+    url: str = ""
 
 
 @asynccontextmanager
@@ -98,6 +134,10 @@ async def open_services(
             records = Records(None, LocalSessions(), LocalStream(settings.outbox.max_length))
         else:
             records = await _open_records(settings, environ, metrics, stack)
+        business = None
+        if embedding is None:  # before anything that sends
+            opening = open_business(settings, environ, records.url, _reporter("", metrics))
+            business = await stack.enter_async_context(opening)
         fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
         joiner = Joiner(fanout, settings.merge, settings.upstream.target, new_id)
         stack.push_async_callback(joiner.close)
@@ -115,6 +155,7 @@ async def open_services(
             outbox=_open_outbox(settings, records.stream, fanout, tenants, stack),
             metrics=metrics,
             access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
+            business=business,
         )
         stack.callback(services.access_log.flush)
         _watch(services)
@@ -138,7 +179,7 @@ async def _open_records(
     if server is not None:
         stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
     stream = NotificationStream(store, new_id(), settings.outbox.max_length)
-    return Records(store, Sessions(store, Keys(secret)), stream)
+    return Records(store, Sessions(store, Keys(secret)), stream, url)
 
 
 def _find_redis(
@@ -155,7 +196,7 @@ def _find_redis(
             )
         return url, secret, None
     data_dir = Path(redis.data_dir)
-    server = EmbeddedServer(data_dir, redis.server)
+    server = EmbeddedServer(data_dir, redis.server, fsync=settings.repository.durability == "fsync")
     try:
         url = server.start()
     except OSError as error:
@@ -306,6 +347,8 @@ def _watch(services: Services) -> None:
     services.metrics.watch_sizes("merge_group_size", GROUP_SIZES, lambda: (joiner.counts.sizes, joiner.counts.callers))
     if services.store is not None:
         _watch_store(services.metrics, services.store)
+    if services.business is not None:
+        watch_business(services.metrics, services.business.entities)
 
 
 def _watch_store(metrics: Metrics, store: Store) -> None:

@@ -105,6 +105,9 @@ class Metrics:
         self._refusals = Counter(
             "gateway_upstream_refused", "Calls that Target refused, by its status", ["status"], registry=self.registry
         )
+        self._calls = Counter(
+            "gateway_calls", "Answered calls of signed-in endpoints", ["method", "status"], registry=self.registry
+        )
         self._events = Counter("gateway_events", "Facts that operators watch", ["event"], registry=self.registry)
         self.registry.register(_Answers(self._answers, self._times))
 
@@ -130,6 +133,10 @@ class Metrics:
     def count_degraded(self, reason: str) -> None:
         """Count one reason why an answer lacked something."""
         self._degraded.labels(reason).inc()
+
+    def count_call(self, method: str, status: int) -> None:
+        """Count one answered call of a signed-in endpoint, by its method and HTTP status."""
+        self._calls.labels(method, str(status)).inc()
 
     def count_event(self, event: str) -> None:
         """Count one fact by its event name."""

@@ -31,3 +31,18 @@ async def store(redis_url: str) -> AsyncIterator[Store]:
 def keys() -> Keys:
     """Make key names with a secret of the tests."""
     return Keys(b"a secret of the tests")
+
+
+@pytest.fixture(scope="session")
+def bundled_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of the bundled server: for tests in which the kind of server makes no difference."""
+    with EmbeddedServer(tmp_path_factory.mktemp("bundled"), "") as server:
+        yield server.url
+
+
+@pytest.fixture
+async def clean_url(bundled_url: str) -> str:
+    """Give the URL of the bundled server, emptied."""
+    async with connected(bundled_url) as store:
+        await store.call("FLUSHALL")
+    return bundled_url

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import config
-from gateway.config import Client, Settings, check_settings, hide_secrets, load_settings, overlay_environment
+from gateway.config import (
+    Client,
+    Organization,
+    Profile,
+    Settings,
+    StaticToken,
+    check_settings,
+    hide_secrets,
+    load_settings,
+    overlay_environment,
+)
 from gateway.errors import ConfigError
 
 FOLDER = Path(__file__).parent.parent / "config"
@@ -40,6 +50,11 @@ def test_the_documented_file_names_every_key_with_its_default() -> None:
     clients = table.pop("client")
     defaults = find_defaults(Settings)
     assert defaults.pop("client") == {}
+    for name, kind in (("organization", Organization), ("token", StaticToken), ("profile", Profile)):
+        (shown,) = table["access"].pop(name).values()
+        assert defaults["access"].pop(name) == {}
+        required = {field.encode_name for field in msgspec.structs.fields(kind) if field.required}
+        assert shown == find_defaults(kind) | {key: shown[key] for key in required}
     assert table == defaults
     (client,) = clients.values()
     assert client.pop("organization-id")
@@ -83,6 +98,19 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no organization": ({"client": {"demo": {}}}, "organization-id"),
     "no client": ({"client": {}}, "no client is configured"),
+    "keys over http": ({"access": {"jwt": {"jwks": "http://me:secret@a.example/keys"}}}, "http://a.example/keys"),
+    "a token of nobody's organisation": (
+        {"access": {"token": {"t": {"sha256": "0" * 64, "account": "a", "organizations": ["X"]}}}},
+        "access.token.t.organizations",
+    ),
+    "a token that is no hash": (
+        {"access": {"token": {"t": {"sha256": "secret", "account": "a", "organizations": []}}}},
+        "access.token",
+    ),
+    "a profile of no organisation": (
+        {"access": {"profile": {"p": {"organization": "X", "sandboxes": []}}}},
+        "access.profile.p.organization",
+    ),
     "a client code with a dot": ({"client": {"a.b": {"organization-id": "x"}}}, "a.b"),
     "a client code with a slash": ({"client": {"a/../b": {"organization-id": "x"}}}, "not a Target client code"),
     "an empty client code": ({"client": {"": {"organization-id": "x"}}}, "not a Target client code"),

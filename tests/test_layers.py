@@ -19,15 +19,19 @@ BELOW = {
     "store": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
     "upstream": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
 }
+BELOW["access"] = ("errors", "config", "telemetry", "offers", "upstream")
 BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
 BELOW["engine"] = BELOW["services"] = (*BELOW["tenants"], "tenants")
-BELOW["services"] = (*BELOW["services"], "ids")
+BELOW["business"] = (*BELOW["access"], "store", "access")
+BELOW["services"] = (*BELOW["services"], "ids", "access", "business")
 BELOW["walk"] = (*BELOW["services"], "services", "engine")
 BELOW["web"] = BELOW["client"] = (*BELOW["walk"], "walk")
 BELOW["server"] = (*BELOW["web"], "web")
 BELOW["demo"] = (*BELOW["server"], "server")
 BELOW["offline"] = BELOW["server"]
-BELOW["__main__"] = (*BELOW["demo"], "demo", "offline")
+BELOW["transfer"] = ("errors", "offers", "store")
+BELOW["entity_commands"] = (*BELOW["transfer"], "config", "transfer")
+BELOW["__main__"] = (*BELOW["demo"], "demo", "offline", "entity_commands")
 BELOW["__init__"] = ()
 
 

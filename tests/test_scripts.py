@@ -5,12 +5,21 @@ import re
 import pytest
 
 from gateway.store.keys import Keys
+from gateway.store.places import Place
 from gateway.store.scripts import SCRIPTS
+
+PLACE = Place("digest", "018f7a52-6c1d-7b0e-8f7e-2b0d9f3f5a10")
 
 # The keys each script is run with: a new script needs its line here.
 KEYS_OF = {
+    "decide_delete": lambda _: [*PLACE.keys(), PLACE.operation("o")],
+    "delete_entity": lambda _: [*PLACE.keys(), PLACE.verdict("w")],
+    "mark_deleting": lambda _: [*(PLACE.key(name) for name in ("records", "marks", "changes")), PLACE.operation("o")],
     "open_session": lambda keys: [keys.session("acme", "s")],
+    "read_instances": lambda _: [PLACE.key(name) for name in ("listing", "documents", "marks")],
+    "read_referrers": lambda _: [PLACE.key(name) for name in ("records", "referrers")],
     "refresh_session": lambda keys: [keys.session("acme", "s")],
+    "save_entity": lambda _: [*PLACE.keys(), PLACE.verdict("w")],
     "save_session": lambda keys: [keys.session("acme", "s")],
 }
 _LISTED = re.compile(r"^--\s+(KEYS|ARGV)\[(\d+)(?:\.\.(\w+))?\]\s+\S", re.MULTILINE)

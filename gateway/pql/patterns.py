@@ -22,6 +22,7 @@ INSTRUCTIONS_PER_STEP = 2
 
 FOREIGN = re.compile(r"[^\x00-\x7f]")
 FLAGS = re.compile(r"\(\?[a-z]+")
+EDGES = re.compile(r"\\[AzZbB]|(?<!\[)\^|\$|\(\?(?!s?:|P)")
 MEMORY = 1 << 16
 WILD = {"%": ".*", "_": "."}
 
@@ -46,6 +47,38 @@ def compile_pattern(text: str) -> Pattern:
     pattern = compile_text(text)
     refuse_foreign(text)
     return pattern
+
+
+@lru_cache(maxsize=128)
+def compile_whole(text: str, *, case_sensitive: bool = False) -> "re2._Regexp":
+    """Give what tells, by its `fullmatch`, whether all of a text matches (repository F8). Raises PatternError."""
+    try:
+        return re2.compile(text, whole_options(case_sensitive=case_sensitive))
+    except re2.error:
+        raise PatternError("this regular expression is too large when case does not matter") from None
+
+
+@lru_cache(maxsize=128)
+def compile_lines(text: str, *, case_sensitive: bool = False) -> "re2._Regexp | None":
+    r"""Give what finds every line `<number>\x1f<text>` whose text matches as a whole: group 1 is the number.
+
+    None for an expression that looks at the edges of its text or sets flags: it would see those of all lines.
+    """
+    if EDGES.search(text):
+        return None
+    options = whole_options(case_sensitive=case_sensitive)
+    options.never_nl = True
+    options.max_mem = 8 * MEMORY
+    return re2.compile(rf"(?m)^([0-9]+)\x1f(?:{text})$", options)
+
+
+def whole_options(*, case_sensitive: bool) -> "re2.Options":
+    """Give the options of an expression that was accepted before."""
+    options = re2.Options()
+    options.max_mem = 4 * MEMORY
+    options.log_errors = False
+    options.case_sensitive = case_sensitive
+    return options
 
 
 def refuse_foreign(text: str) -> None:

@@ -31,16 +31,20 @@ _LONGEST_SOCKET_PATH = 100  # bytes; the kernel takes 107 on Linux, 103 on macOS
 _PR_SET_PDEATHSIG = 1
 _OPTIONS = (
     *("--port", "0", "--unixsocketperm", "700", "--daemonize", "no", "--save", ""),
-    *("--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"),
+    *("--appendonly", "yes", "--maxmemory-policy", "noeviction"),
 )
 
 
 class EmbeddedServer:
     """One server process over one data folder; `with EmbeddedServer(path) as server: … server.url`."""
 
-    def __init__(self, data_dir: Path, server: str = "") -> None:
-        """Keep data in `data_dir`; `server` is the path of a server binary, by default one is looked for."""
+    def __init__(self, data_dir: Path, server: str = "", *, fsync: bool = False) -> None:
+        """Keep data in `data_dir`; `server` is the path of a server binary, by default one is looked for.
+
+        With `fsync` what it acknowledges is on disk, otherwise on its way there within a second.
+        """
         self._data_dir = data_dir.resolve()
+        self._appendfsync = "always" if fsync else "everysec"
         self._server = server
         self._process: subprocess.Popen[bytes] | None = None
         self._spawn_again: Callable[[], subprocess.Popen[bytes]] | None = None
@@ -102,7 +106,8 @@ class EmbeddedServer:
         raise StoreError(f"No path short enough for a unix socket: {self._data_dir} and {folder} are both too long")
 
     def _spawn(self, binary: str, path: Path, lock: IO[str]) -> subprocess.Popen[bytes]:
-        command = [binary, *_OPTIONS, "--unixsocket", str(path), "--dir", str(self._data_dir)]
+        command = [binary, *_OPTIONS, "--appendfsync", self._appendfsync]
+        command += ["--unixsocket", str(path), "--dir", str(self._data_dir)]
         try:
             with (self._data_dir / "server.log").open("wb") as log:
                 return subprocess.Popen(  # noqa: S603 - the operator chose the binary, and there is no shell

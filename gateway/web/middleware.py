@@ -27,7 +27,15 @@ class Ask(Struct, frozen=True):
 
 
 Handler = Callable[[Ask], Awaitable[Answer]]
-Routes = Mapping[str, Mapping[str, Handler]]
+Methods = Mapping[str, Handler]
+AnyAnswer = Callable[[Services, web.BaseRequest], Awaitable[Answer]]
+
+
+class Routes(Struct, frozen=True):
+    """Where requests go: `exact` paths with one look, all others by `find_area`, which gives None where nothing is."""
+
+    exact: Mapping[str, Methods]
+    find_area: Callable[[str], AnyAnswer | None]
 
 
 class NotFound(RequestError):
@@ -49,11 +57,14 @@ class MethodNotAllowed(RequestError):
 
 async def answer(services: Services, routes: Routes, request: web.BaseRequest) -> Answer:
     """Find and run the handler; turn whatever goes wrong into the error object; add request id and CORS headers."""
+    methods = routes.exact.get(request.path)
+    if methods is None and (area := routes.find_area(request.path)) is not None:
+        return await area(services, request)
     headers = request.headers
     given = headers.get("X-Request-Id")
     request_id = given if given and _REQUEST_ID.fullmatch(given) else new_id()
     try:
-        response = await find_handler(routes, request)(Ask(services, request, request_id))
+        response = await find_handler(methods, request.method)(Ask(services, request, request_id))
     except GatewayError as error:
         response = _answer_error(error)
         services.metrics.count_answer("", error.status, "refused", None)
@@ -68,12 +79,11 @@ async def answer(services: Services, routes: Routes, request: web.BaseRequest) -
     return response
 
 
-def find_handler(routes: Routes, request: web.BaseRequest) -> Handler:
-    """Give the handler of method and path, or raise NotFound or MethodNotAllowed."""
-    methods = routes.get(request.raw_path.partition("?")[0]) or routes.get(request.path)
+def find_handler(methods: Methods | None, method: str) -> Handler:
+    """Give the handler of a method, or raise NotFound or MethodNotAllowed."""
     if methods is None:
         raise NotFound("there is nothing here; delivery requests go to POST /rest/v1/delivery")
-    handler = methods.get(request.method)
+    handler = methods.get(method)
     if handler is None:
         raise MethodNotAllowed(", ".join(methods))
     return handler

@@ -19,11 +19,13 @@ Header = tuple[str, str]
 _AT_ONCE = 0x10000
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _FIXED = "Cache-Control: no-cache, no-store\r\nServer: decisioning-gateway\r\n"
-_JSON = "Content-Type: application/json;charset=UTF-8\r\n"
+_BODILESS = frozenset({204, 304})
 
 
 class Answer(web.StreamResponse):
-    """A complete answer: status, JSON body (none with 204), further headers."""
+    """A complete answer: status, JSON body (none with 204 and 304), further headers."""
+
+    content = "Content-Type: application/json;charset=UTF-8\r\n"
 
     def __init__(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
         """Take what is to be sent; `extra` may be added to until the answer is returned.
@@ -43,7 +45,7 @@ class Answer(web.StreamResponse):
             self.force_close()
         elif self.keep_alive is None:
             self._keep_alive = True
-        self._has_body = self.status != HTTPStatus.NO_CONTENT and request.method != "HEAD"
+        self._has_body = self.status not in _BODILESS and request.method != "HEAD"
         self._head = self._lay_out(request)
         self._writer = request.writer
         return self._writer
@@ -61,8 +63,8 @@ class Answer(web.StreamResponse):
             await writer.write(whole)
 
     def _lay_out(self, request: web.BaseRequest) -> bytes:
-        head = _begin(request.version.minor, self.status)
-        if self.status != HTTPStatus.NO_CONTENT:
+        head = _begin(request.version.minor, self.status, self.content)
+        if self.status not in _BODILESS:
             head += f"Content-Length: {len(self.body)}\r\n"
         for name, value in self.extra:
             line = name + value
@@ -77,9 +79,9 @@ class Answer(web.StreamResponse):
 
 
 @lru_cache(maxsize=128)
-def _begin(minor: int, status: int) -> str:
-    """Give the part of a head that is the same for all answers of a status."""
-    content = _JSON if status != HTTPStatus.NO_CONTENT else ""
+def _begin(minor: int, status: int, content: str) -> str:
+    """Give the part of a head that is the same for all answers of a status and kind."""
+    content = "" if status in _BODILESS else content
     return f"HTTP/1.{minor} {status} {_PHRASES[status]}\r\n{content}{_FIXED}"
 
 

@@ -5,12 +5,14 @@ from functools import partial
 from aiohttp import web
 
 from gateway.services import Services
+from gateway.web import docs
 from gateway.web.admin import SERVICES, live, metrics, ready
 from gateway.web.connections import JsonServer, make_http_log
 from gateway.web.cors import make_preflight_headers
 from gateway.web.delivery_api import answer_delivery
 from gateway.web.get_offers import answer_get_attributes, answer_get_offers, answer_send_notifications
-from gateway.web.middleware import Ask, Routes, answer
+from gateway.web.middleware import AnyAnswer, Ask, Routes, answer
+from gateway.web.repository import REPOSITORY
 from gateway.web.response import Answer
 
 DELIVERY = "/rest/v1/delivery"
@@ -22,12 +24,23 @@ async def answer_preflight(ask: Ask) -> Answer:
     return Answer(204, b"", make_preflight_headers(ask.request.headers, ask.services.settings.web))
 
 
-ROUTES: Routes = {
-    DELIVERY: {"POST": answer_delivery, "OPTIONS": answer_preflight},
-    "/v1/get-offers": {"POST": answer_get_offers, "OPTIONS": answer_preflight},
-    "/v1/send-notifications": {"POST": answer_send_notifications, "OPTIONS": answer_preflight},
-    "/v1/get-attributes": {"POST": answer_get_attributes, "OPTIONS": answer_preflight},
-}
+AREAS = (REPOSITORY,)
+
+
+def find_area(path: str) -> AnyAnswer | None:
+    """Give what answers the paths of an area, None where none covers `path`."""
+    return next((area.answer for area in AREAS if area.covers(path)), None)
+
+
+ROUTES = Routes(
+    exact={
+        DELIVERY: {"POST": answer_delivery, "OPTIONS": answer_preflight},
+        "/v1/get-offers": {"POST": answer_get_offers, "OPTIONS": answer_preflight},
+        "/v1/send-notifications": {"POST": answer_send_notifications, "OPTIONS": answer_preflight},
+        "/v1/get-attributes": {"POST": answer_get_attributes, "OPTIONS": answer_preflight},
+    },
+    find_area=find_area,
+)
 
 
 def make_public_server(services: Services, *, keepalive_s: int) -> web.Server:
@@ -61,4 +74,7 @@ def make_admin_app(services: Services) -> web.Application:
     app = web.Application()
     app[SERVICES] = services
     app.add_routes([web.get("/health/live", live), web.get("/health/ready", ready), web.get("/metrics", metrics)])
+    app.add_routes(
+        [web.get("/openapi.json", docs.openapi), web.get("/docs", docs.page), web.get("/docs/{name}", docs.asset)]
+    )
     return app

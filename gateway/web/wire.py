@@ -46,6 +46,29 @@ async def read_body(request: web.BaseRequest, limits: Web) -> bytes:
         raise InvalidBody("Invalid request: the body is not what its headers announce") from error
 
 
+async def read_limited(request: web.BaseRequest, most: int, timeout_ms: int) -> bytes:
+    """Give the whole body of `request` within limits of its own: `most` bytes; raises as `read_body` does."""
+    length = request.content_length
+    if length is not None and length > most:
+        raise BodyTooLarge(f"The body is longer than {most} bytes")
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(timeout_ms / 1000):
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            while piece := await request.content.readany():
+                size += len(piece)
+                if size > most:
+                    raise BodyTooLarge(f"The body is longer than {most} bytes")
+                pieces.append(piece)
+    except TimeoutError as error:
+        raise BodyTooSlow("The body did not arrive in time") from error
+    except (web.RequestPayloadError, ConnectionError, ValueError) as error:
+        raise InvalidBody("The body is not what its headers announce") from error
+    return b"".join(pieces)
+
+
 def read_query(raw: str) -> dict[str, str]:
     """Give the parameters of a raw query; of a repeated one the first. Raises RequestError when it is not UTF-8."""
     found: dict[str, str] = {}

@@ -1,0 +1,88 @@
+"""Who a bearer token belongs to: static tokens known by their hash, and signed ones (spec repository H1, H11)."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from gateway.config import StaticToken
+from gateway.errors import Problem
+
+LONGEST_TOKEN = 8192
+_MOST_REMEMBERED = 4096
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_WRONG = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+class Account(Struct, frozen=True):
+    """Whose token it is, and until when (seconds since the epoch) it is good."""
+
+    name: str
+    organizations: tuple[str, ...]
+    profiles: tuple[str, ...]
+    expires_s: float = float("inf")
+
+
+class SignedTokens(Protocol):
+    """What checks signatures: `access/signatures.py`."""
+
+    async def verify(self, token: str) -> Account | None:
+        """Give the account of a token that is good now, else None."""
+
+
+class Accounts:
+    """Finds the account of a bearer token; signed tokens that were good are remembered until they expire."""
+
+    def __init__(
+        self, static: Mapping[str, StaticToken], signed: SignedTokens | None, clock: Callable[[], float]
+    ) -> None:
+        """Take the static tokens that exist here, what checks signed ones, and a clock of seconds since the epoch."""
+        self._static = [(bytes.fromhex(token.sha256), _make_account(token)) for token in static.values()]
+        self._signed = signed
+        self._clock = clock
+        self._remembered: dict[bytes, Account] = {}
+
+    async def find(self, authorization: str | None) -> Account:
+        """Give the account of an `Authorization` header.
+
+        Raises Problem 401; it does not say whether a token is unknown, expired or badly signed.
+        """
+        scheme, _, token = (authorization or "").strip().partition(" ")
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            raise Problem(401, "unauthenticated", "Send `Authorization: Bearer <token>`", headers=_CHALLENGE)
+        account = await self._find_token(token) if len(token) <= LONGEST_TOKEN and token.isascii() else None
+        if account is None:
+            raise Problem(401, "unauthenticated", "The bearer token is not valid, or not any more", headers=_WRONG)
+        return account
+
+    async def _find_token(self, token: str) -> Account | None:
+        digest = hashlib.sha256(token.encode()).digest()
+        found = None
+        for known, account in self._static:  # all of them, so that time tells nothing
+            if hmac.compare_digest(known, digest):
+                found = account
+        if found is not None or self._signed is None:
+            return found
+        remembered = self._remembered.get(digest)
+        if remembered is not None and remembered.expires_s > self._clock():
+            return remembered
+        self._remembered.pop(digest, None)
+        found = await self._signed.verify(token)
+        if found is not None:
+            self._remember(digest, found)
+        return found
+
+    def _remember(self, digest: bytes, account: Account) -> None:
+        if len(self._remembered) >= _MOST_REMEMBERED:
+            now = self._clock()
+            self._remembered = {key: known for key, known in self._remembered.items() if known.expires_s > now}
+            while len(self._remembered) >= _MOST_REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+        self._remembered[digest] = account
+
+
+def _make_account(token: StaticToken) -> Account:
+    return Account(token.account, tuple(token.organizations), tuple(token.profiles))

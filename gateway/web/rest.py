@@ -1,0 +1,144 @@
+"""Endpoints for signed-in callers: routing by pattern, then who calls, then the handler; errors as problem documents.
+
+The repository is one such area of paths. Handlers learn who calls and what the path said, nothing of tokens.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+from msgspec import Struct
+
+from gateway.errors import GatewayError, Problem
+from gateway.ids import new_uuid
+from gateway.services import Services
+from gateway.telemetry import get_log
+from gateway.web.callers import Caller, find_caller, is_request_id, refuse_rate
+from gateway.web.cors import REST_EXPOSED, make_cors_headers, make_rest_preflight_headers
+from gateway.web.problems import answer_problem, to_problem
+from gateway.web.response import Answer
+
+
+class Call(Struct, frozen=True):
+    """One request of a known caller; `names` are the parts of the path that the route leaves open."""
+
+    services: Services
+    request: web.BaseRequest
+    request_id: str
+    caller: Caller
+    names: dict[str, str]
+
+
+RestHandler = Callable[[Call], Awaitable[Answer]]
+
+
+class Route(Struct, frozen=True):
+    """A path below the area's prefix: parts in braces are open. `methods` names what HEAD and OPTIONS follow from."""
+
+    pattern: str
+    methods: Mapping[str, RestHandler]
+
+    def match(self, parts: list[str]) -> dict[str, str] | None:
+        """Give the open parts of a path, or None where it is another one."""
+        own = self.pattern.split("/") if self.pattern else []
+        if len(own) != len(parts):
+            return None
+        names: dict[str, str] = {}
+        for mine, given in zip(own, parts, strict=True):
+            if mine.startswith("{") and given:
+                names[mine.strip("{}")] = given
+            elif mine != given:
+                return None
+        return names
+
+
+class Area(Struct, frozen=True):
+    """All paths below `prefix`, which has no slash at its end; the first route that matches counts."""
+
+    prefix: str
+    routes: tuple[Route, ...]
+
+    def covers(self, path: str) -> bool:
+        """Whether a path is here."""
+        return path.startswith(self.prefix) and path[len(self.prefix) : len(self.prefix) + 1] in ("", "/")
+
+    async def answer(self, services: Services, request: web.BaseRequest) -> Answer:
+        """Answer a request, whatever comes of it, and log it."""
+        started = time.perf_counter()
+        given = request.headers.get("X-Request-Id")
+        request_id = given if given and is_request_id(given) else new_uuid()
+        pattern, code = "", ""
+        try:
+            route, names = self._find(request.path)
+            pattern = route.pattern
+            response = await _answer(services, request, request_id, route.methods, names)
+        except GatewayError as error:
+            problem = to_problem(error)
+            code = problem.code
+            response = answer_problem(problem, request.rel_url.raw_path, request_id)
+        except Exception as error:  # noqa: BLE001 - the last resort: an answer must leave, and the defect must be seen
+            get_log().error("web.failed", request_id=request_id, error=type(error).__name__, exc_info=error)
+            services.metrics.count_event("web.failed")
+            problem, code = Problem(500, "internal", "The gateway failed; see its log"), "internal"
+            response = answer_problem(problem, request.rel_url.raw_path, request_id)
+        response.extra.append(("X-Request-Id", request_id))
+        if origin := request.headers.get("Origin"):
+            response.extra.extend(make_cors_headers(origin, services.settings.web, REST_EXPOSED))
+        _report(services, request, f"{self.prefix}/{pattern}", response.status, (request_id, code, started))
+        return response
+
+    def _find(self, path: str) -> tuple[Route, dict[str, str]]:
+        rest = path[len(self.prefix) + 1 :]
+        parts = rest.split("/") if rest else []
+        for route in self.routes:
+            names = route.match(parts)
+            if names is not None:
+                return route, names
+        raise Problem(404, "no-such-path", "There is nothing at this path")
+
+
+async def _answer(
+    services: Services,
+    request: web.BaseRequest,
+    request_id: str,
+    methods: Mapping[str, RestHandler],
+    names: dict[str, str],
+) -> Answer:
+    allowed = list_methods(methods)
+    if request.method == "OPTIONS":
+        preflight = make_rest_preflight_headers(request.headers, allowed, services.settings.web)
+        return Answer(204, b"", [("Allow", allowed), *preflight])
+    handler = methods.get("GET" if request.method == "HEAD" else request.method)
+    if handler is None:
+        message = f"This method is not allowed here, only {allowed}"
+        raise Problem(405, "method-not-allowed", message, headers={"Allow": allowed})
+    entitlement = services.entitlement
+    if entitlement.under_way >= entitlement.settings.max_under_way:
+        raise refuse_rate("Too many requests are under way")
+    entitlement.under_way += 1
+    try:
+        caller = await find_caller(entitlement, request.headers)
+        return await handler(Call(services, request, request_id, caller, names))
+    finally:
+        entitlement.under_way -= 1
+
+
+def list_methods(methods: Mapping[str, RestHandler]) -> str:
+    """Give the value of `Allow` (U14)."""
+    return ", ".join(sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _report(
+    services: Services, request: web.BaseRequest, route: str, status: int, facts: tuple[str, str, float]
+) -> None:
+    request_id, code, started = facts
+    method = request.method if request.method in _METHODS else "other"
+    services.metrics.count_call(method, status)
+    if services.access_log.is_on:
+        ms = round((time.perf_counter() - started) * 1000, 2)
+        get_log().info(
+            "web.answered", request_id=request_id, method=method, route=route, http_status=status, code=code, ms=ms
+        )
+
+
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})

@@ -105,7 +105,7 @@ async def run_cut(edge: Stage, monkeypatch: pytest.MonkeyPatch, names: list[str]
 
     visitor = Visitor()
     with monkeypatch.context() as patch:
-        patch.setitem(ROUTES[DELIVERY], "POST", cut_short)
+        patch.setitem(ROUTES.exact[DELIVERY], "POST", cut_short)
         answered = await post_slowly(edge, visitor, make_body(visitor, names))
     if cuts[0].cancelled:
         assert answered == b"", "a cancelled request has no answer"

@@ -24,8 +24,9 @@ class Asked(Struct, kw_only=True, frozen=True):
     """One caller's call to Target.
 
     `raw` are the bytes of the share's body where nothing was changed in it; `repeatable` is the caller's own request
-    id; `entries` are our own telemetry that travels along. `deadline` is a time of the event loop's clock in seconds.
-    A call `alongside` another one of the same request neither waits for it nor joins any (gw:F4).
+    id; `take_entries` gives our own telemetry that is to travel along, once it leaves. `deadline` is a time of the
+    event loop's clock in seconds. A call `alongside` another one of the same request neither waits for it nor joins any
+    (gw:F4), and has a request id of its own (get-offers §17).
     """
 
     client: str
@@ -37,7 +38,7 @@ class Asked(Struct, kw_only=True, frozen=True):
     deadline: float
     raw: bytes | None = None
     repeatable: str = ""
-    entries: Sequence[JsonObject] = ()
+    take_entries: Callable[[], Sequence[JsonObject]] = tuple
     alongside: bool = False
 
 
@@ -75,7 +76,6 @@ class Bundle:
         self.tasks: set[asyncio.Task[JsonObject]] = set()
         self.outcomes: list[JsonObject | BaseException] = []
         self._bodies: list[JsonObject] = []
-        self._entries = list(asked.entries)
 
     @classmethod
     def part_from(cls, member: Member) -> "Bundle":
@@ -83,7 +83,6 @@ class Bundle:
         facts = member.bundle.facts
         bundle = cls(member.asked, facts.sdid, facts.impression_id)
         bundle.members = [member]
-        bundle._entries = []  # they have been sent
         member.bundle = bundle
         return bundle
 
@@ -100,7 +99,6 @@ class Bundle:
     def add(self, asked: Asked) -> Member:
         """Take another caller in."""
         self.facts.add(asked.share)
-        self._entries += asked.entries
         self.members.append(member := Member(asked, self))
         return member
 
@@ -123,12 +121,14 @@ class Bundle:
         """Give the calls to make, of `most` mboxes at most each; from now on nobody may join or leave."""
         asked = self.members[0].asked
         alone = len(self.members) == 1
-        body = asked.share.body if alone else join(self._shares) | {"requestId": new_id()}
+        body = asked.share.body if alone else join(self._shares)
+        if asked.alongside or not alone:
+            body = body | {"requestId": new_id()}
         if body.get("impressionId") is None and (self.facts.impression_id or self.facts.mboxes > most):
             body = body | {"impressionId": self.facts.impression_id or new_id()}
         if read_sdid(body) != self.facts.sdid:
             body = put_sdid(body, self.facts.sdid)
-        body = attach_entries(body, self._entries)
+        body = attach_entries(body, list(asked.take_entries()))
         self._bodies = [body]
         if self.facts.mboxes > most:
             first, *more = chunk(body, most)

@@ -51,7 +51,7 @@ class Line(Struct, eq=False):
     key: tuple[str, str]
     gathering: list[Bundle] = field(default_factory=list)
     queued: deque[tuple[Bundle, int, Call]] = field(default_factory=deque)
-    repeatable: dict[str, Member] = field(default_factory=dict)
+    repeatable: dict[tuple[str, bool], Member] = field(default_factory=dict)
     callers: int = 0
     under_way: int = 0
 
@@ -104,7 +104,7 @@ class Joiner:
         return ticket
 
     def _find_repeated(self, line: Line, asked: Asked) -> Member | None:
-        member = line.repeatable.get(asked.repeatable) if asked.repeatable else None
+        member = line.repeatable.get((asked.repeatable, asked.alongside)) if asked.repeatable else None
         if member is None or not is_repetition(member.asked.share, asked.share):
             return None
         self.counts.repeated += 1
@@ -121,7 +121,7 @@ class Joiner:
             line.gathering.append(bundle := Bundle(asked, asked.share.sdid or make_sdid(self._new_id)))
             (member,) = bundle.members
         if asked.repeatable:
-            line.repeatable.setdefault(asked.repeatable, member)
+            line.repeatable.setdefault((asked.repeatable, asked.alongside), member)
         return member
 
     def _send_or_wait(self, line: Line, member: Member) -> None:
@@ -266,8 +266,9 @@ class Joiner:
             self._go_on(line)
 
     def _forget_repeatable(self, line: Line, member: Member) -> None:
-        if line.repeatable.get(member.asked.repeatable) is member:
-            del line.repeatable[member.asked.repeatable]
+        key = (member.asked.repeatable, member.asked.alongside)
+        if line.repeatable.get(key) is member:
+            del line.repeatable[key]
 
     async def close(self) -> None:
         """End every wait and every call."""

@@ -31,11 +31,9 @@ async def _read(walk: Walk, leg: Leg) -> Remote:
         else:
             walk.lost.append(error.code)
         return NOTHING
-    if missing := find_missing(leg.items, remote.results):
-        for reason in leg.ticket.lost:
+    if missing := find_missing(leg.items, remote.results, views=leg.ticket.lacks_first):
+        for reason in leg.ticket.lost or ("upstream-incomplete",):
             walk.lose(reason, names_of(missing))
-        if not leg.ticket.lost:
-            walk.lose("upstream-incomplete", names_of(missing))
     return remote
 
 

@@ -231,6 +231,20 @@ async def test_half_of_a_split_request_is_answered_when_the_other_half_fails(cle
         assert answer.headers["x-gateway-degraded"].startswith("upstream-refused")
 
 
+async def test_one_call_of_a_split_request_with_a_wrong_shape_spoils_no_other(clean_url: str) -> None:
+    """gw:F5; what is no mbox travels with the first of them, and is named when that is lost."""
+    async with run_stage(clean_url, SERVER_SIDE | {"GATEWAY_UPSTREAM__TARGET__MBOXES_PER_CALL": "2"}) as stage:
+        body = ask("cart-upsell", "mixed-promo", LOCAL, REMOTE, prefetch={"views": [{"name": "v"}]})
+        stage.stand_in.trouble = Trouble(wrong_shape=True, mboxes=(LOCAL,))
+        answer = await stage.post(body)
+        assert (answer.body["status"], answered(answer)) == (206, ["cart-upsell", "mixed-promo"])
+        assert answer.headers["x-gateway-degraded"] == f'upstream-garbled;missing="{LOCAL} {REMOTE}"'
+        stage.stand_in.trouble = Trouble(wrong_shape=True, mboxes=("cart-upsell",))
+        answer = await stage.post(body)
+        assert (answer.body["status"], answered(answer)) == (206, [LOCAL, REMOTE])
+        assert answer.headers["x-gateway-degraded"] == 'upstream-garbled;missing="cart-upsell mixed-promo v"'
+
+
 async def test_a_request_repeated_while_it_is_under_way_is_one_call(edge: Stage) -> None:
     """gw:M6."""
     edge.stand_in.trouble = HELD

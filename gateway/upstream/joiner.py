@@ -292,7 +292,7 @@ class Joiner:
 class Ticket:
     """One caller's wait for its part of a call.
 
-    `lost` says, once there is a reply, why something is missing; with `lacks_first` that is also true of what is no mbox.
+    `lost` says, once there is a reply, why something is missing; with `lacks_first` what is no mbox is missing, too.
     """
 
     __slots__ = ("_ended", "_future", "_joiner", "_line", "_member", "_timer", "lacks_first", "lost")

@@ -44,7 +44,7 @@ async def ask_session(walk: Walk) -> None:
 
     A visitor nobody knows gets the session's device id; of concurrent first calls all get the same one. A call to
     Target that has no SDID gets the one its consumer is to use. When Redis does not answer, `lost` names the session
-    store and new ids are made (gw:S5).
+    store and new ids are made (gw:S5); the SDID of a call to Target is then made where calls are joined.
     """
     visitor, inbound = walk.visitor, walk.inbound
     candidate = "" if visitor.is_known else mint_device_id(new_id(), visitor.location_hint)
@@ -54,7 +54,7 @@ async def ask_session(walk: Walk) -> None:
         stored = await (_by_deadline(walk, opening) if _may_outlast(walk) else opening)
     except (StoreError, TimeoutError):
         walk.lost.append("session-store")
-        stored = StoredSession(candidate, "")
+        stored = StoredSession(candidate, "", stitch.fresh if stitch and not walk.plan.ask_target else "")
     walk.visitor = adopt_device(visitor, stored.device_id, stored.location_hint)
     walk.sdid = stored.sdid
     if walk.sdid and not walk.plan.ask_target:

@@ -76,7 +76,7 @@ async def answer_offers(call: OffersCall) -> Offered:
 
 def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, VisitorState, int]:
     """Give the request as the walk takes it, the visitor's state after it, and how many items were left out."""
-    tenant, web = call.tenant, call.services.settings.web
+    tenant = call.tenant
     request = options.request or {}
     if call.notifies:
         check_notifications_request(request, telemetry_waits=bool(len(tenant.telemetry)))
@@ -98,7 +98,7 @@ def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, VisitorSta
         deadline=call.deadline,
         inner_deadline=call.deadline - call.services.settings.upstream.target.deadline_margin_ms / 1000,
         sets_cookies=False,
-        device_id=cookie.device_id if web.read_cookies else "",
+        device_id=cookie.device_id,
         location_hint=hint if is_cluster(hint) else "",
         version=call.version,
         consumer=options.consumer_id or "",

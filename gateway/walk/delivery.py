@@ -12,6 +12,7 @@ from gateway.delivery.answer import NOTHING, Place, Remote, Results, join
 from gateway.delivery.model import Context, JsonObject
 from gateway.delivery.plan import list_lazily, split
 from gateway.delivery.session import merge_answered_id, read_answered, read_visitor
+from gateway.delivery.stitching import put_sdid
 from gateway.engine import Question, decide_items
 from gateway.walk.identity import ask_session, must_ask_session, note_visitor
 from gateway.walk.meeting import meet
@@ -40,6 +41,8 @@ async def _take(walk: Walk) -> JsonObject:
     if must_ask_session(walk):
         await ask_session(walk)
     legs = start_remote(walk) if plan.ask_target else ()
+    if walk.sdid and not legs:  # what is decided here is told to Target with it, too
+        inbound.body["experienceCloud"] = put_sdid(inbound.body, walk.sdid)["experienceCloud"]
     try:
         context = await _locate(walk) if plan.local and _has_address(walk) else inbound.request.context
         local = _decide(walk, context) if plan.local else {}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from gateway.delivery.session import Visitor, adopt_device, mint_device_id, read_visitor
-from gateway.delivery.stitching import DEFAULT_CONSUMER, make_sdid, put_sdid, read_sdid
+from gateway.delivery.stitching import DEFAULT_CONSUMER, make_sdid, read_sdid
 from gateway.errors import StoreError
 from gateway.ids import new_id
 from gateway.store.sessions import Stitch, StoredSession
@@ -36,7 +36,8 @@ def must_ask_session(walk: Walk) -> bool:
 
 def _needs_sdid(walk: Walk) -> bool:
     """Whether an SDID is wanting: for Target, or for what Target is told of a stitched call that is decided here."""
-    return (walk.plan.ask_target or bool(walk.inbound.consumer)) and not read_sdid(walk.inbound.body)
+    wanting = not walk.sdid and (walk.plan.ask_target or bool(walk.inbound.consumer))
+    return wanting and not read_sdid(walk.inbound.body)
 
 
 async def ask_session(walk: Walk) -> None:
@@ -56,9 +57,7 @@ async def ask_session(walk: Walk) -> None:
         walk.lost.append("session-store")
         stored = StoredSession(candidate, "", stitch.fresh if stitch and not walk.plan.ask_target else "")
     walk.visitor = adopt_device(visitor, stored.device_id, stored.location_hint)
-    walk.sdid = stored.sdid
-    if walk.sdid and not walk.plan.ask_target:
-        inbound.body["experienceCloud"] = put_sdid(inbound.body, walk.sdid)["experienceCloud"]
+    walk.sdid = stored.sdid or walk.sdid
 
 
 def _may_outlast(walk: Walk) -> bool:

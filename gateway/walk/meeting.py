@@ -32,8 +32,10 @@ async def _read(walk: Walk, leg: Leg) -> Remote:
             walk.lost.append(error.code)
         return NOTHING
     if missing := find_missing(leg.items, remote.results, views=leg.ticket.lacks_first):
-        for reason in leg.ticket.lost or ("upstream-incomplete",):
+        for reason in leg.ticket.lost:
             walk.lose(reason, names_of(missing))
+        if not leg.ticket.lost:
+            walk.lose("upstream-incomplete", names_of(missing))
     return remote
 
 

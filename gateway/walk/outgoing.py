@@ -52,7 +52,7 @@ def start_remote(walk: Walk) -> list[Leg]:
         legs = [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.local)))]
     if legs and not read_sdid(inbound.body):  # a repeated call has the SDID of the first (gw:M6)
         walk.sdid = legs[0].ticket.sdid or walk.sdid
-    if legs and _is_mixed(walk):
+    if legs and plan.local:
         _share_ids(walk, legs[0].ticket)
     return legs
 

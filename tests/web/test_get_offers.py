@@ -167,15 +167,23 @@ async def test_the_session_stitches_the_calls_of_a_page(edge: Stage) -> None:
     assert again["request"]["experienceCloud"]["analytics"]["supplementalDataId"] not in sdids
 
 
-async def test_a_call_repeated_while_it_is_under_way_tells_the_sdid_that_was_sent(edge: Stage) -> None:
-    """gw:M6, §12."""
+@pytest.mark.parametrize("more", [{}, {"consumer_id": "a"}, {"visitor_state": {}, "consumer_id": "a"}], ids=str)
+@pytest.mark.parametrize("names", [["recommendations"], ["homepage-hero", "recommendations"]], ids=len)
+async def test_a_call_repeated_while_it_is_under_way_tells_the_sdid_that_was_sent(
+    edge: Stage, names: list[str], more: dict[str, Any]
+) -> None:
+    """gw:M6, §12: one call, whoever made its SDID."""
     edge.stand_in.trouble = Trouble(delay_ms=300, times=1)
-    request = {"requestId": "r", "execute": {"mboxes": [{"name": "recommendations"}]}}
-    asked = {"request": request, "session_id": "page", "consumer_id": "a"}
+    request = {"requestId": "r", "execute": {"mboxes": [{"name": name} for name in names]}}
+    asked = {"request": request, "session_id": "page"} | more
     envelopes = await asyncio.gather(*(get(edge, asked) for _ in range(3)))
     [sent] = edge.stand_in.requests
     told = {one["request"]["experienceCloud"]["analytics"]["supplementalDataId"] for one in envelopes}
     assert told == {sent.body["experienceCloud"]["analytics"]["supplementalDataId"]}
+    states = [one["visitor_state"]["DEMO@AdobeOrg"]["sdid"] for one in envelopes]
+    assert {state["supplementalDataIDCurrent"] for state in states} == told
+    consumer = more.get("consumer_id", "target-global-mbox")
+    assert [state["supplementalDataIDCurrentConsumed"] for state in states] == [{f"payload:{consumer}": True}] * 3
 
 
 async def test_the_consumer_may_come_as_with_a_delivery_request(edge: Stage) -> None:

@@ -144,7 +144,8 @@ def apply(catalog: Catalog, changes: Sequence[Instance | Gone], now: datetime) -
     yield
     for at, change in enumerate(changes):
         _note(inventory, change, touched)
-        if at % _SLICE_OFFERS == _SLICE_OFFERS - 1 or touched.ids:
+        is_rule = isinstance(inventory.by_instance.get(change.instance_id), Rule)  # it may have taken long to compile
+        if is_rule or at % _SLICE_OFFERS == _SLICE_OFFERS - 1:
             yield
     activities: dict[str, OfferActivity | Broken] = {}
     members = _Members(inventory)

@@ -39,7 +39,7 @@ def read_request(body: object, schema: str | None = None, *, inline_profile: boo
     with a violation for every fault, 415 for a schema that is none of the two.
     """
     form = _choose_form(body, schema)
-    faults = [_violation(error) for error in islice(form.validator.iter_errors(body), MOST_FAULTS)]
+    faults = describe_faults(form.validator, body)
     if faults or not isinstance(body, dict):
         raise refuse(faults)
     profile: JsonObject = body["xdm:profiles"][0] if form.profile else body
@@ -49,6 +49,11 @@ def read_request(body: object, schema: str | None = None, *, inline_profile: boo
     if faults:
         raise refuse(faults)
     return request
+
+
+def describe_faults(validator: jsonschema_rs.Draft202012Validator, body: object) -> list[Violation]:
+    """Give what a schema finds wrong with a body, at most MOST_FAULTS of it."""
+    return [_violation(error) for error in islice(validator.iter_errors(body), MOST_FAULTS)]
 
 
 def refuse(faults: Iterable[Violation]) -> Problem:
@@ -208,6 +213,7 @@ CODES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "maxLength": ("length", lambda kind: f"must have at most {kind.limit} characters"),
     "pattern": ("pattern", lambda _: "has characters that are not allowed here"),
     "propertyNames": ("pattern", lambda _: "has a namespace that is not 1 to 64 of A-Z a-z 0-9 . _ -"),
+    "enum": ("enum", lambda kind: f"must be one of {', '.join(map(str, kind.options))}"),
     "format": ("format", lambda kind: FORMATS[kind.format]),
 }
 """What a failed keyword of a schema is called, and how it is told; a value is never repeated."""
@@ -215,7 +221,8 @@ CODES: dict[str, tuple[str, Callable[[Any], str]]] = {
 
 def _violation(error: jsonschema_rs.ValidationError) -> Violation:
     code, tell = CODES[error.kind.name]
-    path = [str(step).replace("~", "~0").replace("/", "~1") for step in error.instance_path]
+    path = [str(step) for step in error.instance_path]
     if error.kind.name == "required":
         path.append(error.kind.as_dict()["property"])
-    return Violation(code, "".join(f"/{step}" for step in path), tell(error.kind))
+    escaped = (step.replace("~", "~0").replace("/", "~1") for step in path)
+    return Violation(code, "".join(f"/{step}" for step in escaped), tell(error.kind))

@@ -10,9 +10,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from gateway.offers.inventory import PersonalizedOffer
-
-ENDLESS = 1 << 60
+from gateway.offers.inventory import ENDLESS, PersonalizedOffer
 
 
 class Scope(NamedTuple):
@@ -103,30 +101,43 @@ def judge(selection: Selection, counts: Mapping[Counter, int]) -> Granted | Refu
 class Room:
     """What is known to be left of each offer in this call; it only shrinks, so that selecting comes to an end."""
 
-    __slots__ = ("_left", "counters", "is_closed")
+    __slots__ = ("_known", "_left", "_told", "is_closed")
 
     def __init__(self, known: Mapping[Counter, int]) -> None:
-        """Begin with what is known beforehand: advice, only a claim binds (dec:CA11)."""
-        self.counters: dict[Counter, int] = {}
+        """Begin with counts known beforehand, at least so many: advice, only a claim binds (dec:CA11)."""
         self.is_closed = False
+        self._known = known
+        self._told: dict[Counter, int] = {}
         self._left: dict[str, int] = {}
-        self.narrow(known)
 
     def narrow(self, told: Mapping[Counter, int]) -> None:
-        """Learn what is left of some counters."""
+        """Learn from the store what is left of some counters."""
         for counter, left in told.items():
-            self.counters[counter] = min(left, self.counters.get(counter, ENDLESS))
+            self._told[counter] = min(left, self._told.get(counter, ENDLESS))
             self._left[counter.offer] = min(left, self._left.get(counter.offer, ENDLESS))
 
     def of(self, offer: PersonalizedOffer) -> int:
-        """Give how many propositions of an offer are left, ENDLESS when nothing is known against it."""
-        if self.is_closed and offer.is_capped:
+        """Give how many propositions of an offer can be left at most, ENDLESS without a cap."""
+        if not offer.is_capped:
+            return ENDLESS
+        if self.is_closed:
             return 0
-        return self._left.get(offer.at_id, ENDLESS) if self._left else ENDLESS
+        left = self._left.get(offer.at_id, ENDLESS) if self._left else ENDLESS
+        if not self._known:
+            return min(left, offer.least_cap)
+        return min(left, *(self._advised(offer, scope) for scope in SCOPES))
+
+    def left_of(self, offer: PersonalizedOffer, scope: Scope) -> int:
+        """Give what can be left at most of one counter of an offer, ENDLESS without a cap."""
+        return min(self._told.get(Counter(offer.at_id, scope.name), ENDLESS), self._advised(offer, scope))
 
     def is_known(self, offer: PersonalizedOffer) -> bool:
-        """Whether the store has told about the offer, or it has nothing to tell."""
-        return not offer.is_capped or offer.at_id in self._left
+        """Whether the store has told about the offer, or need not be asked."""
+        return not offer.is_capped or offer.at_id in self._left or self.of(offer) < 1
+
+    def _advised(self, offer: PersonalizedOffer, scope: Scope) -> int:
+        cap = scope.cap(offer)
+        return ENDLESS if cap is None else cap - self._known.get(Counter(offer.at_id, scope.name), 0)
 
 
 def claim_options(handed: Iterable[PersonalizedOffer]) -> tuple[Claim, ...]:

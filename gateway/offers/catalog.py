@@ -51,8 +51,13 @@ class OfferActivity(Entity, frozen=True, eq=False, kw_only=True):
     filter: OfferFilter
     fallback: FallbackOffer
     tiers: tuple[Tier, ...]
-    rules: frozenset[str]
+    rules: dict[str, Rule]
     is_deleting: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many candidates it has."""
+        return sum(tier.size for tier in self.tiers)
 
     @property
     def is_live(self) -> bool:
@@ -235,7 +240,7 @@ def _link(record: ActivityRecord, inventory: Inventory, members: _Members) -> Sl
         filter=wanted,
         fallback=fallback,
         tiers=RANKINGS["priority"](offers, rules),
-        rules=frozenset(rules),
+        rules=rules,
         is_deleting=record.is_deleting,
     )
 

@@ -60,7 +60,8 @@ class Plan(Struct, frozen=True):
 class Surroundings(Struct, frozen=True):
     """What a decision needs from outside: the server's clock, floats in [0, 1), and what is known of counters.
 
-    `known` is what other decisions have learnt of counters with little left: advice that saves a refusal (dec:CA11).
+    `known` are counts other decisions have met, at least so many: advice that saves refusals by caps that are used up
+    (dec:CA11); counts only grow, but a reset or a deletion has to clear them.
     """
 
     clock: datetime
@@ -150,7 +151,6 @@ class Decision:
         self.now = request.at or surroundings.clock
         self.eligibility = Eligibility(_facts(request, profile, self.now))
         self.room = Room(surroundings.known)
-        self.told: dict[Counter, int] = {}
         self.inactive = [explain_dates(each.starts, each.ends, self.now) for each in plan.activities]
         self.store_mode = ""
         self.contenders = self._contend(surroundings.chance)
@@ -173,7 +173,7 @@ class Decision:
     def settle(self, verdict: Verdict) -> Selection | None:
         """Take the verdict on the last selection; give the next selection, or None when the decision is settled."""
         if isinstance(verdict, Granted):
-            self.told.update(verdict.room)
+            self.room.narrow(verdict.room)
             return None
         if isinstance(verdict, Unavailable):
             self.store_mode = verdict.mode
@@ -217,7 +217,6 @@ class Decision:
         """Select with the room a refusal told of; raises ValueError for a refusal that names nothing it lacked."""
         if not shrinks(self._selection, refused):
             raise ValueError("a refusal has to tell which counter lacked room")
-        self.told.update(refused.room)
         self.room.narrow(refused.room)
         self._arbitrate()
         self._probes = min(max(_FIRST_PROBES, 8 * self._probes), _MOST_PROBES)

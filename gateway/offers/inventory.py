@@ -17,6 +17,8 @@ from gateway.pql.times import read_timestamp
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
+ENDLESS = 1 << 60
+"""More propositions than there will ever be."""
 _UNREADABLE = (
     msgspec.MsgspecError,
     UnicodeDecodeError,
@@ -91,6 +93,11 @@ class PersonalizedOffer(FallbackOffer, frozen=True, eq=False, kw_only=True):
     def is_capped(self) -> bool:
         """Whether any cap is set."""
         return self.global_cap is not None or self.profile_cap is not None
+
+    @property
+    def least_cap(self) -> int:
+        """The lower cap, ENDLESS without any."""
+        return min(self.global_cap or ENDLESS, self.profile_cap or ENDLESS)  # a cap is 1 or more (ent:CC2)
 
 
 class ActivityRecord(Entity, frozen=True, eq=False, kw_only=True):

@@ -6,7 +6,7 @@ offers of the container: what is cut off is what the activity's filter, placemen
 
 from collections.abc import Iterator
 
-from gateway.offers.capping import SCOPES, Counter
+from gateway.offers.capping import SCOPES
 from gateway.offers.catalog import OfferActivity
 from gateway.offers.decide import Decision
 from gateway.offers.eligibility import Drop, write_instant
@@ -116,14 +116,10 @@ def _cap_drop(decision: Decision, at: int, offer: PersonalizedOffer) -> Drop | N
     if decision.allotment.conflicting_holder(at, offer) is not None:
         return None
     for scope in SCOPES:
-        cap, left = scope.cap(offer), _left(decision, Counter(offer.at_id, scope.name))
-        if cap is not None and left is not None and left <= handed:
+        cap, left = scope.cap(offer), decision.room.left_of(offer, scope)
+        if cap is not None and left <= handed:
             return Drop("cap", scope.reason, {"gw:count": cap - left + handed, "gw:cap": cap})
     return None
-
-
-def _left(decision: Decision, counter: Counter) -> int | None:
-    return decision.told.get(counter, decision.room.counters.get(counter))
 
 
 def _duplicate_drop(decision: Decision, at: int, offer: PersonalizedOffer) -> Drop | None:

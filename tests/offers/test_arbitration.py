@@ -57,7 +57,7 @@ def test_several_entries_may_return_the_same_fallback() -> None:
     assert [each.fallback.name for each in decision.propositions if each.fallback] == ["default", "default"]
 
 
-OFFERS = list(one_activity(*(offer(str(at), 10 - at) for at in range(6))).offers.values())
+OFFERS = list(one_activity(*(offer(str(at), 10 - at, global_cap=9) for at in range(6))).offers.values())
 ALWAYS = Gate(lambda _: True, lambda _offer, _rule: True)
 WANTS = st.lists(
     st.tuples(st.sets(st.sampled_from(range(6)), max_size=4), st.integers(1, 3), st.sampled_from("ab")),
@@ -79,7 +79,8 @@ def contend(entries: Entries) -> list[Contender]:
 
 
 def distribute(entries: Entries, allowed: Duplicates, left: dict[int, int]) -> list[list[int]]:
-    room = Room({Counter(OFFERS[n].at_id, "global"): number for n, number in left.items()})
+    room = Room({})
+    room.narrow({Counter(OFFERS[n].at_id, "global"): number for n, number in left.items()})
     held = Allotment(contend(entries), allowed, room).held
     return [[OFFERS.index(option) for option in options] for options in held]
 

@@ -151,7 +151,7 @@ def test_many_exhausted_offers_are_found_in_few_steps() -> None:
 def test_what_is_known_of_a_counter_saves_a_refusal() -> None:
     """dec:CA11: advice before the claim, never instead of it."""
     catalog = one_activity(offer("X", 2, global_cap=1), offer("Y", 1))
-    decision = begin(catalog, body("A"), known={Counter(offer_id("X"), "global"): 0})
+    decision = begin(catalog, body("A"), known={Counter(offer_id("X"), "global"): 1})
     assert {claim.counter.offer for claim in decision.select().claims} == {offer_id("Y")}
 
 
@@ -251,13 +251,7 @@ def test_selecting_with_known_room_and_learning_it_come_to_the_same(
     catalog = two_activities(*(offer(f"x{at}", 10 - at, **caps) for at, (_, caps) in enumerate(listed)))
     counts = {Counter(offer_id(f"x{at}"), scope): number for (at, scope), number in counted.items()}
     request = body(f"A*{items}", f"B*{items}", **(SHARED if shared else {}))
-    known = {
-        Counter(each.at_id, scope): cap - counts.get(Counter(each.at_id, scope), 0)
-        for each in catalog.offers.values()
-        for scope, cap in (("global", each.global_cap), ("profile", each.profile_cap))
-        if cap is not None
-    }
-    informed = begin(catalog, request, known=known)
+    informed = begin(catalog, request, known=counts)
     assert isinstance(judge(informed.select(), counts), Granted)
     assert names(decide(catalog, request, dict(counts))) == names(informed)
 

@@ -77,7 +77,7 @@ class Allotment:
     def _free_one(self, at: int) -> None:
         visited: set[PersonalizedOffer] = set()
         for option in self._contenders[at].order:
-            if option not in visited and self._room.of(option) > 0:
+            if option not in visited:
                 visited.add(option)
                 if self._vacate(at, option, visited):
                     self._take(at, option)
@@ -98,7 +98,7 @@ class Allotment:
     def _switch(self, at: int, option: PersonalizedOffer, visited: set[PersonalizedOffer]) -> bool:
         """Have a holder go through its other candidates in rank order, depth first (X7)."""
         for other in self._contenders[at].order:
-            if other in visited or other in self.held[at] or self._room.of(other) < 1:
+            if other in visited or other in self.held[at]:
                 continue
             visited.add(other)
             if self._is_free(at, other) or self._vacate(at, other, visited):
@@ -117,9 +117,7 @@ class Allotment:
         if not holders:
             return []
         contender, others = self._contenders[at], self._contenders
-        return [
-            holder for holder in holders if holder != at and contender.conflicts_with(others[holder], self._allowed)
-        ]
+        return [holder for holder in holders if contender.conflicts_with(others[holder], self._allowed)]
 
     def _take(self, at: int, option: PersonalizedOffer) -> None:
         self.held[at].append(option)

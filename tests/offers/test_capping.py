@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.offers.capping import (
+    SCOPES,
     Claim,
     Counter,
     Granted,
     Refused,
+    Room,
     Selection,
     Unavailable,
     Verdict,
@@ -153,6 +155,33 @@ def test_what_is_known_of_a_counter_saves_a_refusal() -> None:
     catalog = one_activity(offer("X", 2, global_cap=1), offer("Y", 1))
     decision = begin(catalog, body("A"), known={Counter(offer_id("X"), "global"): 1})
     assert {claim.counter.offer for claim in decision.select().claims} == {offer_id("Y")}
+
+
+def test_a_known_count_is_not_asked_for_again() -> None:
+    """dec:CA11: what is used up for sure is not probed."""
+    catalog = one_activity(*(offer(name, at, global_cap=1) for at, name in enumerate("ZYX")))
+    decision = begin(catalog, body("A"), known={Counter(offer_id("Y"), "global"): 1})
+    again = decision.settle(count(decision.select(), counts_of(catalog, X=1)))
+    assert again is not None
+    assert [probe.counter.offer for probe in again.probes] == [offer_id("Z")]
+
+
+def test_probing_ends_where_an_offer_is_sure_to_have_room() -> None:
+    """dec:CA8: Z comes after the uncapped Y, so nobody needs to know about it."""
+    catalog = one_activity(offer("X", 3, global_cap=1), offer("Y", 2), offer("Z", 1, global_cap=1))
+    decision = begin(catalog, body("A"))
+    again = decision.settle(count(decision.select(), counts_of(catalog, X=1)))
+    assert again is not None
+    assert again.probes == ()
+
+
+def test_room_only_shrinks() -> None:
+    """dec:CA8: whatever the store tells later, so that selecting comes to an end."""
+    (each,) = one_activity(offer("X", global_cap=9)).offers.values()
+    room, counter = Room({}), Counter(offer_id("X"), "global")
+    for told, left in ((5, 5), (2, 2), (4, 2)):
+        room.narrow({counter: told})
+        assert (room.of(each), room.left_of(each, SCOPES[0])) == (left, left)
 
 
 @pytest.mark.parametrize(("mode", "options"), [("closed", ["Y"]), ("open", ["X"])])

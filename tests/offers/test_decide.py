@@ -8,7 +8,8 @@ import pytest
 from gateway.errors import Problem, Violation
 from gateway.offers.catalog import Catalog
 from gateway.offers.content import HTML, IMAGE_LINK, TEXT
-from gateway.offers.decide import resolve
+from gateway.offers.decide import Decision, Surroundings, resolve
+from gateway.offers.model import ProfileView
 from gateway.offers.response import respond
 from gateway.offers.validation import read_request
 from tests.offers.containers import (
@@ -191,9 +192,6 @@ def test_what_the_request_says_of_the_profile_replaces_the_stored() -> None:
     )
     request = body("A")
     request["xdm:profiles"][0] |= {"gw:profile": {"vip": True}, "gw:events": [{}]}
-    from gateway.offers.decide import Decision, Surroundings
-    from gateway.offers.model import ProfileView
-
     plan = resolve(catalog, read_request(request, inline_profile=True))
     decision = Decision(plan, ProfileView("CRM|1", attributes={"vip": False}), Surroundings(NOW, lambda: 0.0))
     assert names(finish(decision)) == [["X"]]
@@ -226,6 +224,10 @@ CONTENTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
             "xdm:content": "https://shop.example.com/boots",
             "xdm:deliveryURL": "https://assets.example.com/boots.png",
         },
+    ),
+    "an address of its own first": (
+        [{"@type": "urn:x", "dc:format": "a/b", "repo:resolveURL": "r", "xdm:deliveryURL": "d"}],
+        {"@type": "urn:x", "dc:format": "a/b", "repo:resolveURL": "r", "xdm:deliveryURL": "d"},
     ),
     "text: the copy line": (
         [{"@type": TEXT, "dc:format": "text/plain", "xdm:copyline": "Hi"}],
@@ -303,6 +305,16 @@ def test_a_response_has_ids_and_revisions_and_nothing_else_unless_asked() -> Non
         ],
         "ode:createDate": 5,
     }
+
+
+@pytest.mark.parametrize("sent", ["", None])
+def test_the_requests_own_id_is_there_exactly_when_sent(sent: str | None) -> None:
+    """Spec dec §4."""
+    request = body("A")
+    if sent is not None:
+        request["xdm:profiles"][0]["xdm:decisionRequestId"] = sent
+    answer = respond(decide(one_activity(), request), "id", 0)
+    assert answer.get("xdm:decisionRequestId") == sent
 
 
 def test_metadata_come_as_asked_for() -> None:

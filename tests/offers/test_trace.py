@@ -130,7 +130,7 @@ def both(*listed: Any) -> Any:
 
 def test_an_offer_another_entry_holds_names_that_entry() -> None:
     """dec:TR2, dec:X8: any duplicate among the reasons gives `all-duplicate`."""
-    catalog = both(offer("X"), offer("Y", ends="2024-01-01T00:00:00Z"))
+    catalog = both(offer("X", global_cap=1), offer("Y", ends="2024-01-01T00:00:00Z"))
     decision = decide(catalog, body("A", "B", **TRACED))
     assert names(decision) == [["X"], []]
     scope = scope_of(decision, 1)
@@ -145,6 +145,26 @@ def test_what_this_call_hands_out_counts_against_the_cap() -> None:
     scope = scope_of(decision, 1)
     assert drops(scope)["X"] == ("cap", "global-cap", {"gw:count": 1, "gw:cap": 1})
     assert scope["gw:fallbackReason"] == "none-eligible"
+
+
+def test_a_trace_asks_for_every_cap_it_may_have_to_show() -> None:
+    """dec:TR1: also of an offer that would be outranked; not of one that is out before."""
+    deep, out = offer("deep", 1, global_cap=2), offer("out", 1, global_cap=1, rule="no")
+    catalog = compiled(
+        offer("X", 2),
+        deep,
+        out,
+        rule("no", "false"),
+        placement(),
+        fallback(),
+        collection("F", ["X", "deep", "out"]),
+        activity("A", "F"),
+    )
+    assert [probe.counter for probe in begin(catalog, body("A", **TRACED)).select().probes] == [
+        Counter(offer_id("deep"), "global")
+    ]
+    found = drops(scope_of(decide(catalog, body("A", **TRACED), counts_of(catalog, deep=2))))
+    assert found["deep"] == ("cap", "global-cap", {"gw:count": 2, "gw:cap": 2})
 
 
 def test_reasons_of_a_fallback() -> None:

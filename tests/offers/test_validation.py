@@ -109,6 +109,13 @@ def test_the_older_form_means_the_same() -> None:
         assert request.validates_context
 
 
+def test_identities_are_bounded() -> None:
+    """Every one may be looked up (dec:PR2)."""
+    many = [{"xdm:id": str(at)} for at in range(51)]
+    assert faults({**OLD, "xdm:identityMap": {"A": many}}) == [("max-items", "/xdm:identityMap")]
+    assert len(read_request({**OLD, "xdm:identityMap": {"A": many[:50]}}).lookups) == 50
+
+
 def test_members_nobody_knows_are_ignored() -> None:
     """dec:Q3."""
     assert read_request({**ONE, "xdm:enrichedAudience": None, "further": [1]}) == read_request(ONE)

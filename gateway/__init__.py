@@ -19,7 +19,7 @@
     offers/     PURE: business objects, and the decisions made with them
       instances             one stored object, one write
       inventory, catalog, ranking      stored objects to a compiled container, candidates ranked
-      request_schemas, validation, model    a decision request, checked
+      request_schemas, decision_requests, model  what is asked, checked
       decide, eligibility, arbitration, capping   who gets what, and what has to be counted first
       response, content, trace, candidates, diagnostics, effort   answers, and why
       mboxes, displays, events         offers behind mboxes, tokens, what is recorded

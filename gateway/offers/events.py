@@ -7,10 +7,10 @@ import jsonschema_rs
 from msgspec import Struct
 
 from gateway.offers.decide import Decision
+from gateway.offers.decision_requests import describe_faults, refuse
 from gateway.offers.eligibility import write_instant
 from gateway.offers.instances import JsonObject
 from gateway.offers.inventory import Entity
-from gateway.offers.validation import describe_faults, refuse
 
 MOST_EVENTS = 100
 PROPOSITIONS = "https://ns.adobe.com/experience/decisioning/propositions"

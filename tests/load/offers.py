@@ -16,10 +16,10 @@ import msgspec
 from gateway.offers.capping import Granted
 from gateway.offers.catalog import EMPTY, Catalog, apply
 from gateway.offers.decide import Decision, Surroundings, resolve
+from gateway.offers.decision_requests import read_request
 from gateway.offers.instances import Instance
 from gateway.offers.model import ProfileView
 from gateway.offers.response import respond
-from gateway.offers.validation import read_request
 from tests.offers import containers
 from tests.offers.containers import NOW
 

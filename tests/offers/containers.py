@@ -10,9 +10,9 @@ import msgspec
 from gateway.offers.capping import Counter, Granted, Selection, Verdict, judge
 from gateway.offers.catalog import EMPTY, Catalog, Gone, apply, run_through
 from gateway.offers.decide import Decision, Surroundings, resolve
+from gateway.offers.decision_requests import read_request
 from gateway.offers.instances import Instance
 from gateway.offers.model import ProfileView
-from gateway.offers.validation import read_request
 
 NOW = datetime(2024, 5, 15, 10, 30, tzinfo=UTC)
 SCHEMAS = "https://ns.adobe.com/experience/offer-management/"

@@ -21,8 +21,8 @@ from gateway.offers.capping import (
     judge,
 )
 from gateway.offers.decide import Decision, Surroundings, resolve
+from gateway.offers.decision_requests import read_request
 from gateway.offers.model import ProfileView
-from gateway.offers.validation import read_request
 from tests.offers.containers import (
     NOW,
     Counts,

@@ -9,9 +9,9 @@ from gateway.errors import Problem, Violation
 from gateway.offers.catalog import Catalog
 from gateway.offers.content import HTML, IMAGE_LINK, TEXT
 from gateway.offers.decide import Decision, Surroundings, resolve
+from gateway.offers.decision_requests import read_request
 from gateway.offers.model import ProfileView
 from gateway.offers.response import respond
-from gateway.offers.validation import read_request
 from tests.offers.containers import (
     NOW,
     activity,

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from gateway.offers.decide import resolve
+from gateway.offers.decision_requests import read_request
 from gateway.offers.effort import estimate_effort
 from gateway.offers.model import ProfileView
-from gateway.offers.validation import read_request
 from tests.offers.containers import activity, body, collection, compiled, fallback, offer, placement, rule
 
 MANY = [offer(f"x{at}", rule="r", tags="t") for at in range(500)]

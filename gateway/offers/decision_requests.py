@@ -68,7 +68,7 @@ def _choose_form(body: object, schema: str | None) -> Form:
     members = body if isinstance(body, dict) else {}
     present = [form for form in FORMS if form.member in members]
     if schema is not None:
-        asked = next((form for form in FORMS if schema.strip() == f"{FAMILY};version={form.version}"), None)
+        asked = next((form for form in FORMS if schema.replace(" ", "") == f"{FAMILY};version={form.version}"), None)
         if asked is None:
             known = " or ".join(f'"{FAMILY};version={form.version}"' for form in FORMS)
             raise Problem(415, "unknown-schema", f"the schema of the content type has to be {known}")
@@ -208,7 +208,7 @@ CODES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "maximum": ("maximum", lambda kind: f"must be at most {kind.limit}"),
     "minItems": ("min-items", lambda kind: f"must have {kind.limit} or more elements"),
     "maxItems": ("max-items", lambda kind: f"must have at most {kind.limit} elements"),
-    "minProperties": ("min-items", lambda _: "must name at least one identity"),
+    "minProperties": ("min-properties", lambda _: "must name at least one identity"),
     "minLength": ("length", lambda _: "must not be empty"),
     "maxLength": ("length", lambda kind: f"must have at most {kind.limit} characters"),
     "pattern": ("pattern", lambda _: "has characters that are not allowed here"),

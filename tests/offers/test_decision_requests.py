@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.errors import Problem
 from gateway.offers.arbitration import Duplicates
+from gateway.offers.decision_requests import read_request
 from gateway.offers.model import Identity, ResponseFormat, stranger
 from gateway.offers.request_schemas import FAMILY
-from gateway.offers.validation import read_request
 
 CASES = tomllib.loads((Path(__file__).parents[1] / "cases" / "offers" / "bad_requests.toml").read_text())["case"]
 ONE = {

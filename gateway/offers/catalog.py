@@ -6,7 +6,7 @@ one and works in slices, so that whoever drives it decides how long a piece of t
 whole. Only what a change can reach is made anew.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ Result = TypeVar("Result")
 Slices = Generator[None, None, Result]
 """Work cut into pieces of about a millisecond; the result is the generator's return value."""
 
+PROFILE, XEVENT, PROFILE_CAP = "profile", "xEvent", "profile-cap"
 _SLICE_OFFERS = 64
 _SLICE_SCAN = 4_000
 
@@ -42,7 +43,11 @@ class Gone(Struct, frozen=True):
 
 
 class OfferActivity(Entity, frozen=True, eq=False, kw_only=True):
-    """An offer activity with everything it refers to, and its candidates best first; `rules` are those they use."""
+    """An offer activity with everything it refers to, and its candidates best first; `rules` are those they use.
+
+    `reads` names what of the person its candidates depend on: PROFILE and XEVENT for rules that read attributes or
+    events, PROFILE_CAP where there is a cap for each profile.
+    """
 
     status: str
     starts: datetime
@@ -52,6 +57,7 @@ class OfferActivity(Entity, frozen=True, eq=False, kw_only=True):
     fallback: FallbackOffer
     tiers: tuple[Tier, ...]
     rules: dict[str, Rule]
+    reads: frozenset[str] = frozenset()
     is_deleting: bool = False
 
     @property
@@ -241,8 +247,15 @@ def _link(record: ActivityRecord, inventory: Inventory, members: _Members) -> Sl
         fallback=fallback,
         tiers=RANKINGS["priority"](offers, rules),
         rules=rules,
+        reads=_list_reads(offers, rules.values()),
         is_deleting=record.is_deleting,
     )
+
+
+def _list_reads(offers: Iterable[PersonalizedOffer], rules: Iterable[Rule]) -> frozenset[str]:
+    roots = {root for rule in rules if rule.expression is not None for root in rule.expression.roots}
+    capped = {PROFILE_CAP} if any(each.profile_cap is not None for each in offers) else set()
+    return frozenset(roots & {PROFILE, XEVENT} | capped)
 
 
 def _rule(inventory: Inventory, at_id: str) -> Rule:

@@ -27,6 +27,12 @@ class Keys:
         """Give the key of a session's record."""
         return f"{self._tag(client, session_id)}:session".encode()
 
+    def answer(self, digest: bytes) -> bytes:
+        """Give the key of a decision's answer, kept for those who ask the same again (dec:CA13)."""
+        keyed = self._hash.copy()
+        keyed.update(digest)
+        return f"answer:{keyed.hexdigest()}".encode()
+
     def _tag(self, client: str, *ids: str) -> str:
         digest = self._hash.copy()
         for text in (client, *ids):

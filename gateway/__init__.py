@@ -16,9 +16,16 @@
     pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
       lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing     the walk
       library, compiler     tree to closures, with fuel    routes, middleware, cors, admin
+    offers/     PURE: business objects, and the decisions made with them
+      instances             one stored object, one write
+      inventory, catalog, ranking      stored objects to a compiled container, candidates ranked
+      request_schemas, decision_requests, model  what is asked, checked
+      decide, eligibility, arbitration, capping   who gets what, and what has to be counted first
+      response, content, trace, candidates, diagnostics, effort   answers, and why
+      mboxes, displays, events         offers behind mboxes, tokens, what is recorded
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, (pql | delivery), (store | upstream), tenants, services, web, server,
+Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), tenants, services, web, server,
 __main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
 """
 

@@ -96,6 +96,17 @@ class Repository(_Table, frozen=True, kw_only=True, rename="kebab"):
     schemas: list[str] = field(default_factory=list)
 
 
+class Profiles(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[profiles]`: where what is known of people is kept, how much of it and how long."""
+
+    url_env: str = "PROFILES_REDIS_URL"
+    durability: DurabilityLevel = "log"
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 250
+    patience_ms: Annotated[int, Meta(ge=0, le=60_000)] = 2000
+    max_events: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    ttl_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+
+
 class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
     """`[upstream.target]`: where Target is and how much of it we use at once."""
 
@@ -205,6 +216,7 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     client: dict[str, Client] = field(default_factory=dict)
     redis: Redis = Redis()
     repository: Repository = Repository()
+    profiles: Profiles = Profiles()
     upstream: Upstream = Upstream()
     artifact: Artifact = Artifact()
     outbox: Outbox = Outbox()

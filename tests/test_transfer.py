@@ -197,6 +197,8 @@ WRONG = {
     "an unknown schema": ([HEADER, RECORD, TAG | {"schemas": ["https://x.example/y"]}], "repository.schemas"),
     "no date": ([HEADER, RECORD, TAG | {"repo:createdDate": "yesterday"}], "RFC 3339"),
     "an invalid instance": ([HEADER, RECORD, TAG | {"_instance": {"xdm:name": 7}}], "/_instance/xdm:name"),
+    "a long integer": ([HEADER, RECORD, TAG | {"_instance": TAG["_instance"] | {"n": 10**30}}], "64 bits"),
+    "a deep instance": ([HEADER, RECORD, TAG | {"_links": {"a": json.loads("[" * 80 + "]" * 80)}}], "nested"),
     "no @id": ([HEADER, RECORD, TAG | {"_instance": {"xdm:name": "t"}}], "@id"),
     "another @id": ([HEADER, RECORD, TAG | {"_instance": {"xdm:name": "t", "@id": "xcore:offer:1"}}], "@id"),
 }

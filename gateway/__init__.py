@@ -32,8 +32,9 @@
     store/listing/            lists and searches, from SQLite in the memory of each worker
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), (tenants | access | decisioning), services,
-web, server, __main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
+Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), (tenants | access |
+decisioning), services, web, server, __main__. Rooms side by side never import each other; `tests/test_layers.py`
+checks it.
 """
 
 __version__ = "0.1.0"

@@ -107,6 +107,25 @@ class Profiles(_Table, frozen=True, kw_only=True, rename="kebab"):
     ttl_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
 
 
+class OfferMbox(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """An mbox that an offer activity decides."""
+
+    container: str
+    activity: str
+
+
+class Offers(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[offers]`: how offer decisions are made, and which mboxes offer activities decide."""
+
+    most_containers: Count = 64
+    inline_profile: bool = False
+    repeats_mb: Annotated[int, Meta(ge=0, le=16_384)] = 32
+    sandbox: str = "prod"
+    namespace: str = "ECID"
+    containers: list[str] = field(default_factory=list)
+    mboxes: dict[str, OfferMbox] = field(default_factory=dict)
+
+
 class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
     """`[upstream.target]`: where Target is and how much of it we use at once."""
 
@@ -216,6 +235,7 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     client: dict[str, Client] = field(default_factory=dict)
     redis: Redis = Redis()
     repository: Repository = Repository()
+    offers: Offers = Offers()
     profiles: Profiles = Profiles()
     upstream: Upstream = Upstream()
     artifact: Artifact = Artifact()

@@ -16,18 +16,23 @@ from msgspec import Struct
 from gateway import __version__
 from gateway.access.entitlement import Entitlement
 from gateway.config import Settings, read_schemas
+from gateway.decisioning.opening import Decisioning, Stores, open_decisioning
 from gateway.delivery.cookies import cluster_of
 from gateway.delivery.model import JsonObject
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
 from gateway.offers.registry import Registry
+from gateway.store.answers import AnswerStore
+from gateway.store.caps import Caps
 from gateway.store.connection import Store
+from gateway.store.decision_events import DecisionEvents
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.store.keys import Keys
 from gateway.store.listing.index import Index
 from gateway.store.notifications import NotificationStream
+from gateway.store.profiles import Profiles
 from gateway.store.repository import open_repository
 from gateway.store.safety import inspect
 from gateway.store.sessions import Sessions
@@ -62,6 +67,7 @@ class Services(Struct):
     registry: Registry
     entities: Entities
     index: Index
+    decisions: Decisioning
     draining: bool = False
     under_way: int = 0
     public_address: str = ""
@@ -113,6 +119,19 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             registry=registry,
             entities=entities,
             index=index,
+            decisions=await stack.enter_async_context(
+                open_decisioning(
+                    Stores(
+                        entities=entities,
+                        profiles=Profiles(store, Keys(secret), settings.profiles),
+                        caps=Caps(),
+                        events=DecisionEvents(),
+                        answers=AnswerStore(store, Keys(secret)),
+                    ),
+                    settings.offers,
+                    metrics,
+                )
+            ),
         )
         stack.callback(services.access_log.flush)
         _watch(services)

@@ -20,9 +20,10 @@ BELOW = {
     "upstream": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
 }
 BELOW["access"] = ("errors", "config", "telemetry", "offers", "upstream")
+BELOW["decisioning"] = (*BELOW["store"], "ids", "store")
 BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
 BELOW["engine"] = BELOW["services"] = (*BELOW["tenants"], "tenants")
-BELOW["services"] = (*BELOW["services"], "ids", "access")
+BELOW["services"] = (*BELOW["services"], "ids", "access", "decisioning")
 BELOW["web"] = (*BELOW["services"], "services", "engine")
 BELOW["server"] = (*BELOW["web"], "web")
 BELOW["demo"] = (*BELOW["server"], "server")

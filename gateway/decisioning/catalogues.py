@@ -9,10 +9,10 @@ import contextlib
 import gc
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +20,7 @@ from msgspec import Struct
 from gateway.errors import StoreError, StoreTimeout
 from gateway.offers.catalog import EMPTY, Catalog, Gone, Slices, apply
 from gateway.offers.instances import Instance, Space
+from gateway.offers.inventory import PersonalizedOffer
 from gateway.store.places import Place, find_place
 from gateway.telemetry import get_log
 
@@ -32,6 +33,7 @@ _DROP_AT_ONCE = 64
 _DROP_AFTER_S = 5.0
 
 Result = TypeVar("Result")
+Forget = Callable[[Space, str, str], Awaitable[object]]
 
 
 class Source(Protocol):
@@ -67,17 +69,24 @@ class _Record(Struct):
 _read_record = msgspec.json.Decoder(_Record).decode
 
 
+class Ends(NamedTuple):
+    """Who is told of catalogues that are not used any more, and of offers that were deleted."""
+
+    let_go: Callable[[Catalog], None]
+    forget: Callable[[Space, str, list[str]], None]
+
+
 class Shelf:
     """One container's catalogue, kept up to date by a task of its own."""
 
-    def __init__(self, source: Source, space: Space, container: str, let_go: Callable[[Catalog], None]) -> None:
-        """Begin to load it; `let_go` takes catalogues that are not used any more."""
+    def __init__(self, source: Source, space: Space, container: str, ends: Ends) -> None:
+        """Begin to load it."""
         self.view: View | None = None
         self.looked_s = 0.0
         """When the repository was last asked with success, by the monotonic clock."""
         self._source = source
         self._where = space, container
-        self._let_go = let_go
+        self._ends = ends
         self._sequence = -1
         self._asked, self._reached = 1, 0
         self._wake, self._turn = asyncio.Event(), asyncio.Event()
@@ -118,7 +127,7 @@ class Shelf:
         self._task.cancel()
         await asyncio.wait([self._task])
         if self.view is not None:
-            self._let_go(self.view.catalog)
+            self._ends.let_go(self.view.catalog)
             self.view = None
 
     async def _follow(self) -> None:
@@ -166,7 +175,7 @@ class Shelf:
         last, self.view = self.view, None if record is None else await _make_view(record, instances)
         self._sequence = sequence
         if last is not None:
-            self._let_go(last.catalog)
+            self._ends.let_go(last.catalog)
         if self.view is not None:
             ms = round((time.perf_counter() - started) * 1000, 1)
             count = len(self.view.catalog.offers)
@@ -182,7 +191,11 @@ class Shelf:
         found = await self._source.read_instances(*self._where, ids)
         changes = [found.get(one) or Gone(one) for one in ids]
         catalog = await _compile(view.catalog, changes) if changes else view.catalog
+        known = view.catalog.inventory.by_instance
+        gone = [known[one.instance_id] for one in changes if isinstance(one, Gone) and one.instance_id in known]
         self.view = View(catalog, owners)
+        if deleted := [one.at_id for one in gone if isinstance(one, PersonalizedOffer)]:
+            self._ends.forget(*self._where, deleted)
 
 
 async def _make_view(record: Instance, instances: list[Instance]) -> View:
@@ -226,10 +239,11 @@ def _without_collections(*, large: bool) -> Iterator[None]:
 class Catalogues:
     """The catalogues of every container this worker decides for; the least recently used ones are let go."""
 
-    def __init__(self, source: Source, most: int) -> None:
-        """Keep `most` catalogues at most."""
+    def __init__(self, source: Source, most: int, forget: Forget) -> None:
+        """Keep `most` catalogues at most; `forget` deletes the counters of a deleted offer (dec §7.3)."""
         self._source = source
         self._most = most
+        self._forget = forget
         self._shelves: OrderedDict[tuple[Space, str], Shelf] = OrderedDict()
         self._places: dict[Place, Shelf] = {}
         self._background: set[asyncio.Task[None]] = set()
@@ -261,7 +275,9 @@ class Catalogues:
             if place is None:
                 return None
             self._make_room()
-            shelf = self._shelves[key] = self._places[place] = Shelf(self._source, space, container, self._let_go)
+            shelf = self._shelves[key] = self._places[place] = Shelf(
+                self._source, space, container, Ends(self._let_go, self._forget_offers)
+            )
         self._shelves.move_to_end(key)
         view = shelf.view if shelf.is_current else await shelf.meet(until)
         if view is None:
@@ -297,6 +313,16 @@ class Catalogues:
 
     def _let_go(self, catalog: Catalog) -> None:
         self._keep(asyncio.create_task(_free(catalog), name="catalogue.free"))
+
+    def _forget_offers(self, space: Space, container: str, offers: list[str]) -> None:
+        self._keep(asyncio.create_task(self._delete_counters(space, container, offers), name="catalogue.forget"))
+
+    async def _delete_counters(self, space: Space, container: str, offers: list[str]) -> None:
+        for offer in offers:
+            try:
+                await self._forget(space, container, offer)
+            except StoreError as error:  # their memory is lost, nothing else: no offer ever has this @id again
+                get_log().warning("caps.not_forgotten", container=container, detail=error.message)
 
     def _keep(self, task: "asyncio.Task[None]") -> None:
         self._background.add(task)

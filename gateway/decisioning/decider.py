@@ -8,10 +8,10 @@ Everything between the waits is the pure room's. Whatever the store does, the wa
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -25,7 +25,8 @@ from gateway.offers.decide import Decision, Plan, Surroundings
 from gateway.offers.effort import estimate_effort
 from gateway.offers.events import Recording, record_decision
 from gateway.offers.instances import JsonObject, Space
-from gateway.offers.model import Identity, ProfileView, stranger
+from gateway.offers.model import ProfileView, stranger
+from gateway.offers.providers import ProfileProvider
 from gateway.offers.response import respond
 from gateway.store.caps import Caps, Claimant
 from gateway.store.decision_events import DecisionEvents
@@ -39,12 +40,7 @@ _MOST_FAULTS = 1000
 _RETRY = {"Retry-After": "1"}
 _DRAW = random.random
 
-
-class ProfileProvider(Protocol):
-    """Who knows the person (dec:PR1): `store.profiles.Profiles`."""
-
-    async def find(self, space: Space, lookups: Sequence[Identity]) -> ProfileView:
-        """Give the profile of the first identity that is known, else a stranger's; raises StoreError."""
+Result = TypeVar("Result")
 
 
 class Asking(Struct, frozen=True, kw_only=True):
@@ -119,13 +115,22 @@ class Decider:
         write = partial(respond, settled.decision, settled.proposition_id, settled.created_ms)
         return await self._aside.run(write, None) if settled.is_long else write()
 
+    async def run_aside(self, work: Callable[[], Result], deadline: float) -> Result:
+        """Do something long beside the event loop. Raises Problem 503 at `deadline`."""
+        return await self._aside.run(work, deadline)
+
     async def _find_profile(self, plan: Plan, asking: Asking) -> ProfileView:
         request = plan.request
         if not _needs_profile(plan):
             return stranger(request)
         try:
             async with asyncio.timeout_at(asking.deadline - _MARGIN_S):
-                return await self._profiles.find(asking.space, request.lookups)
+                return await self._profiles.find(
+                    asking.space,
+                    request.lookups,
+                    wants_events=request.wants_trace or _reads(plan, XEVENT),
+                    merge_policy=request.merge_policy,
+                )
         except (StoreError, TimeoutError) as error:
             self._metrics.count_degraded("profiles")
             message = "The profile cannot be read just now; try again"
@@ -145,9 +150,7 @@ class Decider:
         return verdict
 
     def _record(self, settled: Settled, asking: Asking) -> None:
-        recording = Recording(
-            settled.proposition_id, asking.container, asking.space.organization, settled.created_ms
-        )
+        recording = Recording(settled.proposition_id, asking.container, asking.space.organization, settled.created_ms)
         event = record_decision(settled.decision, recording)
         if event is not None:
             self._events.put(asking.space, event)
@@ -173,7 +176,9 @@ def _needs_profile(plan: Plan) -> bool:
     request = plan.request
     if not request.is_dry or request.wants_trace:
         return True
-    given = {PROFILE} if request.profile is not None else set()
-    given |= {XEVENT} if request.events is not None else set()
-    return any(activity.reads - given for activity in plan.activities)
+    inline = {PROFILE: request.profile is not None, XEVENT: request.events is not None}
+    return any(_reads(plan, part) and not inline.get(part, False) for part in (PROFILE, XEVENT, PROFILE_CAP))
 
+
+def _reads(plan: Plan, part: str) -> bool:
+    return any(part in activity.reads for activity in plan.activities)

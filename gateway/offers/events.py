@@ -59,7 +59,7 @@ def _refer(entity: Entity) -> JsonObject:
 
 
 _ID = {"type": "string", "minLength": 1, "maxLength": 256}
-_EVENT: dict[str, Any] = {
+EVENT: dict[str, Any] = {
     "type": "object",
     "required": ["xdm:eventType", "@id", "xdm:timestamp", PROPOSITIONS],
     "properties": {
@@ -85,9 +85,9 @@ _EVENT: dict[str, Any] = {
         },
     },
 }
-_one = jsonschema_rs.Draft202012Validator(_EVENT, validate_formats=True)
+_one = jsonschema_rs.Draft202012Validator(EVENT, validate_formats=True)
 _many = jsonschema_rs.Draft202012Validator(
-    {"type": "array", "minItems": 1, "maxItems": MOST_EVENTS, "items": _EVENT}, validate_formats=True
+    {"type": "array", "minItems": 1, "maxItems": MOST_EVENTS, "items": EVENT}, validate_formats=True
 )
 
 

@@ -33,7 +33,6 @@ CONTEXTS = frozenset(("dma_offers", "acp"))
 """Product contexts of containers that decisions are made in (spec repository C4)."""
 _DECISION = Native(XDM, f'{XDM}; schema="{RESPONSE};version=1.0"', frozenset({RESPONSE}))
 _PLAIN = make_native(XDM)
-_INSTANCE = "/_instance"
 
 
 async def decide(call: Call) -> Answer:
@@ -131,7 +130,7 @@ def check_context(registry: Registry, schema: str, data: JsonObject) -> list[Vio
     if entity_type is None:
         return None
     found = validate([registry.schema(entity_type)], data)
-    return [msgspec.structs.replace(each, pointer=each.pointer) for each in found]
+    return [each._replace(pointer=each.pointer.removeprefix("/_instance")) for each in found]
 
 
 async def _open(call: Call, container: str, deadline: float) -> View:

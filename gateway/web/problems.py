@@ -37,8 +37,17 @@ _TITLES = {
     "precondition-failed": "A precondition does not hold",
     "schema-validation": "The instance is not valid",
     "too-many-requests": "Too many requests",
+    "invalid-body": "The body is not a valid request",
+    "activity-not-found": "There is no such offer activity",
+    "activity-not-live": "The offer activity cannot be asked for",
+    "placement-mismatch": "The placement is not that of the offer activity",
+    "duplicate-request": "The same is asked for twice",
+    "context-invalid": "Context data is not valid",
+    "container-ambiguous": "Several containers could be meant",
+    "profile-unavailable": "The profile cannot be read",
+    "overloaded": "There is too much to decide",
     "internal": "The gateway failed",
-    "unavailable": "The repository cannot be reached",
+    "unavailable": "The store cannot be reached",
 }
 _RETRY = {"Retry-After": "1"}
 

@@ -163,7 +163,7 @@ def _describe(row: Operation, registry: Registry) -> JsonObject:
         "summary": row.summary,
         "tags": ["repository"],
         "security": [{"token": []}],
-        "parameters": [*_path_parameters(row), *_SIGNED_IN, *map(_query_parameter, row.query), *_conditions(row)],
+        "parameters": [*_path_parameters(row), *SIGNED_IN, *map(_query_parameter, row.query), *_conditions(row)],
         "responses": responses | {"default": refer("responses", "Problem")},
     }
     if row.takes:
@@ -177,7 +177,7 @@ def _path_parameters(row: Operation) -> list[JsonObject]:
     return [{"name": name, "in": "path", "required": True, "schema": shape} for name in names]
 
 
-_SIGNED_IN = [
+SIGNED_IN = [
     header("x-api-key", "The id of the client you use.", "demo-console"),
     header("x-gw-ims-org-id", "Your organisation.", "DEMO@AdobeOrg"),
     header("x-sandbox-name", "The sandbox you work in.", "prod"),

@@ -221,6 +221,28 @@ class Access(_Table, frozen=True, kw_only=True, rename="kebab"):
     profile: dict[str, Profile] = field(default_factory=dict)
 
 
+class Caps(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[caps]`: where caps are counted, how safely, and what holds while they cannot be."""
+
+    url_env: str = "CAPS_REDIS_URL"
+    cluster: Literal["detect", "yes", "no"] = "detect"
+    shards: Annotated[int, Meta(ge=1, le=256)] = 1
+    when_store_fails: Literal["closed", "open"] = "closed"
+    safety: Literal["normal", "strict"] = "normal"
+    replicas: Annotated[int, Meta(ge=1, le=16)] = 1
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 100
+    patience_ms: Annotated[int, Meta(ge=1, le=60_000)] = 400
+    allow_eviction: bool = False
+    record: str = "var/caps-epoch"
+
+
+class Events(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[events]`: the stream of decision events."""
+
+    max_length: Count = 100_000
+    max_waiting: Count = 10_000
+
+
 class Log(_Table, frozen=True, kw_only=True, rename="kebab"):
     """`[log]`: what is written to standard error."""
 
@@ -241,6 +263,9 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     artifact: Artifact = Artifact()
     outbox: Outbox = Outbox()
     access: Access = Access()
+
+    caps: Caps = Caps()
+    events: Events = Events()
     log: Log = Log()
 
 

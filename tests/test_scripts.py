@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from gateway.offers.instances import Space
+from gateway.store.cap_keys import CapKeys
 from gateway.store.keys import Keys
 from gateway.store.places import Place
 from gateway.store.scripts import SCRIPTS
@@ -11,10 +13,17 @@ from gateway.store.scripts import SCRIPTS
 PLACE = Place("digest", "018f7a52-6c1d-7b0e-8f7e-2b0d9f3f5a10")
 
 # The keys each script is run with: a new script needs its line here.
+SHARD = CapKeys(b"secret", 4).shard(Space("acme", "prod"), "shop", 3)
 KEYS_OF = {
     "decide_delete": lambda _: [*PLACE.keys(), PLACE.operation("o")],
     "delete_entity": lambda _: [*PLACE.keys(), PLACE.verdict("w")],
     "mark_deleting": lambda _: [*(PLACE.key(name) for name in ("records", "marks", "changes")), PLACE.operation("o")],
+    "claim_caps": lambda _: [SHARD.epoch, SHARD.claim("c"), SHARD.counts, SHARD.profile("p"), SHARD.shares],
+    "freeze_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares],
+    "give_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares, SHARD.move("m", "given")],
+    "open_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares],
+    "read_caps": lambda _: [SHARD.epoch, SHARD.counts, SHARD.profile("p")],
+    "take_share": lambda _: [SHARD.epoch, SHARD.shares, SHARD.move("m", "taken")],
     "open_session": lambda keys: [keys.session("acme", "s")],
     "read_instances": lambda _: [PLACE.key(name) for name in ("listing", "documents", "marks")],
     "read_referrers": lambda _: [PLACE.key(name) for name in ("records", "referrers")],
@@ -23,6 +32,7 @@ KEYS_OF = {
     "save_session": lambda keys: [keys.session("acme", "s")],
 }
 _LISTED = re.compile(r"^--\s+(KEYS|ARGV)\[(\d+)(?:\.\.(\w+))?\]\s+\S", re.MULTILINE)
+_LOOPED = re.compile(r"= (\d+), #(KEYS|ARGV)\b")
 _USED = re.compile(r"\b(KEYS|ARGV)\b(?:\[(\d+)\])?")
 
 
@@ -40,8 +50,9 @@ def listed(header: str) -> set[tuple[str, str]]:
 
 
 def used(body: str) -> set[tuple[str, str]]:
-    """Collect what the body uses; KEYS without a number (a loop, a count, an unpack) uses "n"."""
-    return {(kind, number or "n") for kind, number in _USED.findall(body)}
+    """Collect what the body uses: without a number (a loop, a count, an unpack) "n", and a loop's first number."""
+    looped = {(kind, number) for number, kind in _LOOPED.findall(body)}
+    return {(kind, number or "n") for kind, number in _USED.findall(body)} | looped
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -18,6 +18,7 @@ from gateway.entity_commands import describe, find_space, run
 from gateway.errors import ConfigError, GatewayError
 from gateway.offers.registry import Registry
 from gateway.store.connection import Store
+from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.transfer import Taken, TransferError, check_lines, read_lines
 from tests.stage import run_stage
@@ -108,6 +109,20 @@ async def test_what_is_not_there_can_be_neither_exported_nor_imported(clean_url:
     status, said = await gateway(clean_url, "import", "--input", str(tmp_path / "none"))
     assert status == 2
     assert "cannot read" in said
+
+
+async def test_a_private_server_is_used_whether_it_runs_or_not(tmp_path: Path):
+    """Without a URL: that of a running gateway, whose folder is locked, or one started for the command."""
+    mine = settings()
+    private = msgspec.structs.replace(mine, redis=msgspec.structs.replace(mine.redis, data_dir=str(tmp_path / "r")))
+    path = str(tmp_path / "file")
+    with EmbeddedServer(tmp_path / "r") as server:
+        container, _ = await fill(server.url)
+        options = make_parser().parse_args(["entities", "export", "--container", container, "--output", path])
+        assert await run(private, options, {}) == 0
+    assert await run(private, options, {}) == 0
+    options = make_parser().parse_args(["entities", "import", "--input", path])
+    assert await run(private, options, {}) == 0
 
 
 async def test_what_was_changed_while_reading_is_as_it_is_in_the_end(clean_url: str):

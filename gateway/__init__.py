@@ -1,21 +1,25 @@
 """The decisioning gateway: the map.
 
-    bytes in -> web/inbound -> delivery/plan -> web/identity -> upstream/fanout ...
-             -> tenants -> delivery/decide -> delivery/answer -> bytes out          (web/delivery.py shows it all)
+    bytes in -> web/inbound -> delivery/plan -> walk/identity -> upstream/joiner -> upstream/fanout ...
+             -> tenants -> delivery/decide -> delivery/answer -> bytes out         (walk/delivery.py shows it all)
 
     errors, ids, config, telemetry                       tenants     one client code and what decides for it
     delivery/   PURE: Adobe Target delivery              services    the one record handlers use; opens and closes
-      model, validation     the wire, checked            server      listeners, signals, drain
-      artifact, conditions  rules, compiled once         engine, offline   one request decided without HTTP
+      model, reading, validation, blanks  the wire       server      listeners, signals, drain
+      artifact, conditions, pickers  compiled rules      engine, offline   one request decided without HTTP
       context, browser, address, parameters, allocation  __main__    run, check-config, decide, demo
                             what a condition may see     store/      I/O: Redis, Lua, a private server
-      plan, answer          split and join               upstream/   I/O: out over HTTP
-      decide, content, trace, explain, telemetry           target, fanout, connection   Adobe Target
-      notifications, geo    the engine                     artifact_*, geo, outbox      what goes on beside requests
-      session, cookies      who the visitor is           web/        I/O: the edge
-    pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
-      lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing     the walk
-      library, compiler     tree to closures, with fuel    routes, middleware, cors, admin, docs, openapi/
+      plan, legs, answer    split and join               upstream/   I/O: out over HTTP
+      merging, chunking     calls as one, as several       joiner, bundle               waiting calls of a session
+      decide, content, trace, explain, telemetry           target, fanout, edges, connection    Adobe Target
+      notifications, geo    the engine                     retries, breaker             which calls are made again
+      offers_request, enrichment, offers_response, attributes, visitor_state, experience_cloud   around get_offers
+      session, cookies      who the visitor is             artifact_*, geo, outbox      what goes on beside requests
+      stitching             which page it is             walk/       one request, from asked to answered
+    pql/        PURE: the Profile Query Language           inbound, identity, outgoing, delivery, meeting, offers
+      lexer, parser, nodes  text to tree                 web/        I/O: the edge
+      library, compiler     tree to closures, with fuel    wire, inbound, consumer, response, connections   HTTP
+                                                           delivery_api, get_offers, routes, middleware, cors, admin
     access/     who calls, and what they may: tokens       rest, callers, problems   signed-in endpoints
     transfer, entity_commands   a container as a file      negotiation, preconditions, hal   what HTTP adds to them
                                                            repository, entities, containers, writing, deleting
@@ -30,11 +34,12 @@
     decisioning/              catalogues that follow their containers, the walk of a decision, repeated calls
     store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
     store/listing/            lists and searches, from SQLite in the memory of each worker
+    client/     get_offers for Python callers: TargetClient, alone or in front of a gateway
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
 Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), (tenants | access |
-decisioning), services, web, server, __main__. Rooms side by side never import each other; `tests/test_layers.py`
-checks it.
+decisioning), business, services, walk, (web | client), server, __main__. Rooms side by side never import each other;
+`tests/test_layers.py` checks it.
 """
 
 __version__ = "0.1.0"

@@ -71,6 +71,8 @@ class Client(_Table, frozen=True, kw_only=True, rename="kebab"):
     traces: bool = False
     telemetry: bool = False
     escape_macros: bool = False
+    secondary: list[str] = field(default_factory=list)
+    secondary_wait_ms: Milliseconds = 0
 
 
 class Redis(_Table, frozen=True, kw_only=True, rename="kebab"):
@@ -137,7 +139,21 @@ class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
     minimum_budget_ms: Milliseconds = 30
     max_response_kb: Count = 5120
     max_ratio: Count = 100
+    retry_percent: Annotated[int, Meta(ge=0, le=10)] = 10
+    breaker_percent: Annotated[int, Meta(ge=0, le=100)] = 50
+    breaker_timeout_ms: Milliseconds = 500
     keepalive_s: Annotated[int, Meta(ge=1, le=3600)] = 30
+    mboxes_per_call: Annotated[int, Meta(ge=1, le=50)] = 50
+    parallel_per_session: Annotated[int, Meta(ge=1, le=100)] = 4
+
+
+class Merge(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[merge]`: calls of one session that go to Target as one."""
+
+    enabled: bool = True
+    window_ms: Annotated[int, Meta(ge=0, le=1000)] = 2
+    waiting_per_session: Count = 500
+    max_waiting: Count = 4000
 
 
 class Upstream(_Table, frozen=True, kw_only=True, rename="kebab"):
@@ -259,6 +275,8 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     repository: Repository = Repository()
     offers: Offers = Offers()
     profiles: Profiles = Profiles()
+
+    merge: Merge = Merge()
     upstream: Upstream = Upstream()
     artifact: Artifact = Artifact()
     outbox: Outbox = Outbox()
@@ -314,6 +332,9 @@ def check_settings(table: dict[str, Any], source: str) -> Settings:
         split_address(address)
     for code in settings.client:
         _check_urls(settings, code)
+        for pattern in settings.client[code].secondary:
+            if "*" in pattern[:-1]:
+                raise ConfigError(f"{source}: client.{code}.secondary: `{pattern}` may have a * at its end only")
         if not CLIENT_CODE.fullmatch(code):
             raise ConfigError(f"{source}: `{code}` is not a Target client code (letters, digits, - and _)")
     _check_access(settings.access, source)

@@ -66,6 +66,13 @@ class BodyTooSlow(RequestError):
     code = "body-too-slow"
 
 
+class AttributeMissing(RequestError):
+    """No offer of this mbox has an attribute of this name (get-offers §14)."""
+
+    status = 404
+    code = "attribute-missing"
+
+
 class RuleSyntaxError(RequestError):
     """A rule does not parse or does not type-check; line and column count from 1, position from 0, in code points."""
 
@@ -144,6 +151,17 @@ class UpstreamError(GatewayError):
     code = "upstream"
 
 
+class UpstreamUnreached(UpstreamError):
+    """No connection to Target could be made: nothing of the request has left."""
+
+
+class CircuitOpen(UpstreamError):
+    """Too many of the latest calls to this edge of Target failed, so most are not made for a while."""
+
+    status = 503
+    code = "circuit-open"
+
+
 class UpstreamTimeout(UpstreamError):
     """Target did not answer within the budget."""
 
@@ -155,6 +173,10 @@ class UpstreamGarbled(UpstreamError):
     """Target's answer cannot be read."""
 
     code = "upstream-garbled"
+
+
+class UpstreamBrokeOff(UpstreamGarbled):
+    """The connection ended in the middle of Target's answer."""
 
 
 class UpstreamRefused(UpstreamError):

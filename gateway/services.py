@@ -5,8 +5,8 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,22 @@ from msgspec import Struct
 
 from gateway import __version__
 from gateway.access.entitlement import Entitlement
-from gateway.config import Settings, read_schemas
-from gateway.decisioning.opening import Decisioning, Stores, open_decisioning
+from gateway.business import Business, Redis, Shell, open_business
+from gateway.config import Settings
+from gateway.decisioning.opening import Decisioning
 from gateway.delivery.cookies import cluster_of
 from gateway.delivery.model import JsonObject
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
 from gateway.offers.registry import Registry
-from gateway.store.answers import AnswerStore
-from gateway.store.caps import Caps
 from gateway.store.connection import Store
-from gateway.store.decision_events import DecisionEvents
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.store.keys import Keys
 from gateway.store.listing.index import Index
+from gateway.store.local import LocalSessions, LocalStream, SessionRecords
 from gateway.store.notifications import NotificationStream
-from gateway.store.profiles import Profiles
-from gateway.store.repository import open_repository
 from gateway.store.safety import inspect
 from gateway.store.sessions import Sessions
 from gateway.telemetry import AccessLog, Metrics, get_log
@@ -42,8 +39,8 @@ from gateway.upstream.artifact_feed import ArtifactFeed
 from gateway.upstream.download import open_session
 from gateway.upstream.fanout import Fanout
 from gateway.upstream.geo import GeoLookup
-from gateway.upstream.jwks import KeySet
-from gateway.upstream.outbox import Message, Outbox
+from gateway.upstream.joiner import GROUP_SIZES, Joiner
+from gateway.upstream.outbox import Message, Outbox, Stream
 from gateway.upstream.target import Call, make_headers, make_url
 
 _SECRET_BYTES = 32
@@ -52,25 +49,53 @@ _TELEMETRY_S = 60
 
 
 class Services(Struct):
-    """Everything a handler may need."""
+    """Everything a handler may need; `store` and `business` are None in a process that decides for itself alone."""
 
     settings: Settings
     tenants: dict[str, Tenant]
     geo: GeoLookup
-    store: Store
-    sessions: Sessions
+    store: Store | None
+    sessions: SessionRecords
     fanout: Fanout
+    joiner: Joiner
     outbox: Outbox
     metrics: Metrics
     access_log: AccessLog
-    entitlement: Entitlement
-    registry: Registry
-    entities: Entities
-    index: Index
-    decisions: Decisioning
+    business: Business | None = None
     draining: bool = False
     under_way: int = 0
     public_address: str = ""
+
+    @property
+    def entitlement(self) -> Entitlement:
+        """Who may call signed-in endpoints."""
+        return self._open_business.entitlement
+
+    @property
+    def registry(self) -> Registry:
+        """The types of business objects."""
+        return self._open_business.registry
+
+    @property
+    def entities(self) -> Entities:
+        """The repository."""
+        return self._open_business.entities
+
+    @property
+    def index(self) -> Index:
+        """Lists and searches of the repository."""
+        return self._open_business.index
+
+    @property
+    def decisions(self) -> Decisioning:
+        """Offer decisions."""
+        return self._open_business.decisions
+
+    @property
+    def _open_business(self) -> Business:
+        if self.business is None:
+            raise ConfigError("This process has no repository: it was opened to decide for itself alone")
+        return self.business
 
     def is_ready(self) -> bool:
         """Whether requests can be answered: not draining, and every on-device client has its artifact (gw:Q1)."""
@@ -78,65 +103,85 @@ class Services(Struct):
         return not self.draining and next(waiting, None) is None
 
 
+class Embedding(Struct, frozen=True):
+    """What is different inside somebody else's process: no Redis unless one is named, and no waiting for artifacts.
+
+    `report(event, detail)` is told what a server would log; `artifact` is one that is at hand (on-device §2), else it
+    is looked for once `opened` is set.
+    """
+
+    report: Callable[[str, str], None]
+    opened: asyncio.Event
+    artifact: bytes | None = None
+
+
+class Records(Struct, frozen=True):
+    """Where sessions and notifications are kept; `redis` is None where it is in this process."""
+
+    redis: Redis | None
+    sessions: SessionRecords
+    stream: Stream
+
+
 @asynccontextmanager
-async def open_services(settings: Settings, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Services]:
+async def open_services(
+    settings: Settings, environ: Mapping[str, str] = os.environ, embedding: Embedding | None = None
+) -> AsyncIterator[Services]:
     """Give the open services; raises ConfigError or StoreError when they cannot be opened.
 
     A Redis that cannot be reached and an artifact that cannot be loaded are no errors: both are tried again.
     """
     async with AsyncExitStack() as stack:
-        url, secret, server = _find_redis(settings, environ, stack)
-        redis = settings.redis
-        store = await Store.connect(
-            url,
-            timeout_ms=redis.timeout_ms,
-            connect_timeout_ms=redis.connect_timeout_ms,
-            max_waiting=redis.max_waiting,
-        )
-        stack.push_async_callback(store.close)
-        entities = await stack.enter_async_context(_open_repository(settings, environ, url))
-        fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
         metrics = Metrics()
-        if server is not None:
-            stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
-        geo = GeoLookup(settings.artifact, _reporter("", metrics))
+        if embedding is not None and not environ.get(settings.redis.url_env):
+            records = Records(None, LocalSessions(), LocalStream(settings.outbox.max_length))
+        else:
+            records = await _open_records(settings, environ, metrics, stack)
+        fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
+        joiner = Joiner(fanout, settings.merge, settings.upstream.target, new_id)
+        stack.push_async_callback(joiner.close)
+        geo = GeoLookup(settings.artifact, embedding.report if embedding else _reporter("", metrics))
         stack.push_async_callback(geo.close)
-        tenants = await _open_tenants(settings, metrics, geo, stack)
-        registry = Registry(read_schemas(settings.repository.schemas))
-        index = Index(entities, registry)
-        stack.callback(index.close)
+        tenants = await _open_tenants(settings, metrics, geo, stack, embedding)
         services = Services(
             settings=settings,
             tenants=tenants,
             geo=geo,
-            store=store,
-            sessions=Sessions(store, Keys(secret)),
+            store=records.redis.store if records.redis else None,
+            sessions=records.sessions,
             fanout=fanout,
-            outbox=_open_outbox(settings, store, fanout, tenants, stack),
+            joiner=joiner,
+            outbox=_open_outbox(settings, records.stream, fanout, tenants, stack),
             metrics=metrics,
             access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
-            entitlement=await _open_entitlement(settings, environ, metrics, stack),
-            registry=registry,
-            entities=entities,
-            index=index,
-            decisions=await stack.enter_async_context(
-                open_decisioning(
-                    Stores(
-                        entities=entities,
-                        profiles=Profiles(store, Keys(secret), settings.profiles),
-                        caps=Caps(),
-                        events=DecisionEvents(),
-                        answers=AnswerStore(store, Keys(secret)),
-                    ),
-                    settings.offers,
-                    metrics,
-                )
-            ),
         )
         stack.callback(services.access_log.flush)
         _watch(services)
-        await _warn_of_unsafe_store(store)
+        if records.redis is not None:
+            await _warn_of_unsafe_store(records.redis.store)
+        if records.redis is not None and embedding is None:
+            shell = Shell(settings=settings, environ=environ, metrics=metrics, report=_reporter("", metrics))
+            services.business = await stack.enter_async_context(open_business(shell, records.redis))
+            _watch_repository(metrics, services.business.entities)
         yield services
+
+
+async def _open_records(
+    settings: Settings, environ: Mapping[str, str], metrics: Metrics, stack: AsyncExitStack
+) -> Records:
+    url, secret, server = _find_redis(settings, environ, stack)
+    redis = settings.redis
+    store = await Store.connect(
+        url,
+        timeout_ms=redis.timeout_ms,
+        connect_timeout_ms=redis.connect_timeout_ms,
+        max_waiting=redis.max_waiting,
+    )
+    stack.push_async_callback(store.close)
+    if server is not None:
+        stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
+    stream = NotificationStream(store, new_id(), settings.outbox.max_length)
+    return Records(Redis(store=store, url=url, secret=secret), Sessions(store, Keys(secret)), stream)
 
 
 def _find_redis(
@@ -163,12 +208,6 @@ def _find_redis(
     return url, secret or _keep_secret(data_dir / "key-secret"), server
 
 
-def _open_repository(settings: Settings, environ: Mapping[str, str], url: str) -> AbstractAsyncContextManager[Entities]:
-    """Open the repository on its own Redis where one is named, else on that of sessions."""
-    own = environ.get(settings.repository.url_env, "")
-    return open_repository(own or url, settings.redis, settings.repository)
-
-
 async def _keep_alive(server: EmbeddedServer, metrics: Metrics) -> None:
     """Start the private server again whenever it has ended by itself."""
     while True:
@@ -192,40 +231,35 @@ def _keep_secret(path: Path) -> bytes:
 
 
 async def _open_tenants(
-    settings: Settings, metrics: Metrics, geo: GeoLookup, stack: AsyncExitStack
+    settings: Settings, metrics: Metrics, geo: GeoLookup, stack: AsyncExitStack, embedding: Embedding | None
 ) -> dict[str, Tenant]:
     session = await stack.enter_async_context(open_session())
     tenants: dict[str, Tenant] = {}
     for code, client in settings.client.items():
-        feed = ArtifactFeed(code, client, settings.artifact, session, _reporter(code, metrics))
+        report = embedding.report if embedding else _reporter(code, metrics)
+        feed = ArtifactFeed(code, client, settings.artifact, session, report)
         tenants[code] = Tenant(code, client, feed, geo, new_id)
     used = [tenant.feed for tenant in tenants.values() if tenant.client.method != "server-side"]
     for feed in used:
         stack.push_async_callback(feed.close)
-    await asyncio.gather(*(feed.start() for feed in used))
+    if embedding is None:
+        await asyncio.gather(*(feed.start() for feed in used))
     for feed in used:
-        stack.push_async_callback(_end, asyncio.create_task(feed.run(), name="artifact.poll"))
+        poll = feed.run() if embedding is None else _follow(feed, embedding)
+        stack.push_async_callback(_end, asyncio.create_task(poll, name="artifact.poll"))
     return tenants
 
 
-async def _open_entitlement(
-    settings: Settings, environ: Mapping[str, str], metrics: Metrics, stack: AsyncExitStack
-) -> Entitlement:
-    keys = None
-    if settings.access.jwt.jwks:
-        session = await stack.enter_async_context(open_session())
-        keys = KeySet(settings.access.jwt, session, _reporter("", metrics), time.monotonic)
-    entitlement = Entitlement(settings, environ, keys)
-    if ignored := entitlement.ignored:
-        get_log().warning("access.ignored", count=ignored)
-    return entitlement
+async def _follow(feed: ArtifactFeed, embedding: Embedding) -> None:
+    """Begin with the artifact that is at hand, else with the first look, and poll."""
+    await embedding.opened.wait()
+    await (feed.start() if embedding.artifact is None else feed.adopt(embedding.artifact))
+    await feed.run()
 
 
 def _open_outbox(
-    settings: Settings, store: Store, fanout: Fanout, tenants: Mapping[str, Tenant], stack: AsyncExitStack
+    settings: Settings, stream: Stream, fanout: Fanout, tenants: Mapping[str, Tenant], stack: AsyncExitStack
 ) -> Outbox:
-    stream = NotificationStream(store, new_id(), settings.outbox.max_length)
-
     def address(message: Message, deadline: float) -> Call | None:
         if message.client not in tenants:  # it was configured when the entry was made
             return None
@@ -279,12 +313,12 @@ def _reporter(code: str, metrics: Metrics) -> Any:
 
 
 def _watch(services: Services) -> None:
-    store, fanout = services.store, services.fanout
+    fanout, joiner = services.fanout, services.joiner
     services.metrics.watch(
         lambda: {
-            "store_connected": float(store.connected),
-            "repository_connected": float(services.entities.connected),
             "upstream_under_way": float(fanout.under_way),
+            "merge_waiting": float(joiner.callers),
+            "upstream_open_circuits": float(fanout.edges.open_circuits),
             "requests_under_way": float(services.under_way),
             "outbox_waiting": float(services.outbox.counts.waiting),
             "artifact_age_seconds": {
@@ -297,22 +331,35 @@ def _watch(services: Services) -> None:
     )
     services.metrics.watch(
         lambda: {
-            "store_sent": store.counts.sent,
-            "store_failed": store.counts.failed,
-            "store_timed_out": store.counts.timed_out,
-            "store_dropped": store.counts.dropped,
-            "store_reconnected": store.counts.reconnected,
-            "repository_sent": services.entities.counts.sent,
-            "repository_failed": services.entities.counts.failed,
-            "repository_timed_out": services.entities.counts.timed_out,
-            "repository_dropped": services.entities.counts.dropped,
-            "repository_reconnected": services.entities.counts.reconnected,
             "upstream_calls": fanout.calls,
+            "merge_joined": joiner.counts.joined,
+            "merge_repeated": joiner.counts.repeated,
+            "merge_split": joiner.counts.split,
+            "merge_parted": joiner.counts.parted,
+            "merge_refused": joiner.counts.refused,
+            "upstream_repeated": fanout.repeated,
             "geo_failed": services.geo.failed,
             "outbox_put": services.outbox.counts.put,
             "outbox_sent": services.outbox.counts.sent,
             "outbox_failed": services.outbox.counts.failed,
             "outbox_dropped": services.outbox.counts.dropped,
+        },
+        kind="counter",
+    )
+    services.metrics.watch_sizes("merge_group_size", GROUP_SIZES, lambda: (joiner.counts.sizes, joiner.counts.callers))
+    if services.store is not None:
+        _watch_store(services.metrics, services.store)
+
+
+def _watch_store(metrics: Metrics, store: Store) -> None:
+    metrics.watch(lambda: {"store_connected": float(store.connected)}, kind="gauge")
+    metrics.watch(
+        lambda: {
+            "store_sent": store.counts.sent,
+            "store_failed": store.counts.failed,
+            "store_timed_out": store.counts.timed_out,
+            "store_dropped": store.counts.dropped,
+            "store_reconnected": store.counts.reconnected,
         },
         kind="counter",
     )
@@ -324,3 +371,17 @@ async def _warn_of_unsafe_store(store: Store) -> None:
             get_log().warning("store.found_unsafe", detail=warning)
     except StoreError as error:
         get_log().warning("store.not_inspected", detail=str(error))
+
+
+def _watch_repository(metrics: Metrics, entities: Entities) -> None:
+    metrics.watch(lambda: {"repository_connected": float(entities.connected)}, kind="gauge")
+    metrics.watch(
+        lambda: {
+            "repository_sent": entities.counts.sent,
+            "repository_failed": entities.counts.failed,
+            "repository_timed_out": entities.counts.timed_out,
+            "repository_dropped": entities.counts.dropped,
+            "repository_reconnected": entities.counts.reconnected,
+        },
+        kind="counter",
+    )

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Any, BinaryIO
@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _FLUSH_S = 0.25
 _MOST_LINES = 512
+_MOST_NOTED = 512
 Watched = float | Mapping[str, float]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -103,12 +104,14 @@ class AccessLog:
 class Metrics:
     """Every metric of the process.
 
-    Answers are counted in plain numbers that a scrape reads: a counter with a lock costs a microsecond each time.
+    Answers are noted, and counted many at once in plain numbers that a scrape reads: counting each by itself would
+    cost a local decision a twentieth of its time.
     """
 
     def __init__(self) -> None:
         """Make a registry of its own."""
         self.registry = CollectorRegistry()
+        self._noted: list[tuple[str, int, str, float | None]] = []
         self._answers: dict[tuple[str, int, str], int] = {}
         self._times: dict[str, Times] = {}
         self._degraded = Counter(
@@ -125,15 +128,22 @@ class Metrics:
 
     def count_answer(self, client: str, status: int, decided: str, seconds: float | None) -> None:
         """Count one answer; `client` is a configured client code or "", `seconds` None for one that was refused."""
-        key = (client, status, decided)
-        self._answers[key] = self._answers.get(key, 0) + 1
-        if seconds is None:
-            return
-        times = self._times.get(client)
-        if times is None:
-            times = self._times[client] = Times([0] * (len(SECONDS) + 1))
-        times.counts[bisect_left(SECONDS, seconds)] += 1
-        times.total_s += seconds
+        self._noted.append((client, status, decided, seconds))
+        if len(self._noted) >= _MOST_NOTED:
+            self.settle()
+
+    def settle(self) -> None:
+        """Count what has been noted; to be called on the event loop before the registry is read."""
+        noted, self._noted = self._noted, []
+        for client, status, decided, seconds in noted:
+            key = (client, status, decided)
+            self._answers[key] = self._answers.get(key, 0) + 1
+            if seconds is not None:
+                times = self._times.get(client)
+                if times is None:
+                    times = self._times[client] = Times([0] * (len(SECONDS) + 1))
+                times.counts[bisect_left(SECONDS, seconds)] += 1
+                times.total_s += seconds
 
     def count_degraded(self, reason: str) -> None:
         """Count one reason why an answer lacked something."""
@@ -154,6 +164,12 @@ class Metrics:
     def watch(self, read: "Callable[[], dict[str, Watched]]", *, kind: str) -> None:
         """Show what `read` gives at every scrape, a number or one for each client; `kind` is gauge or counter."""
         self.registry.register(_Watch(read, kind))
+
+    def watch_sizes(
+        self, name: str, bounds: Sequence[float], read: "Callable[[], tuple[Sequence[int], float]]"
+    ) -> None:
+        """Show a histogram: `read` gives how many in each bucket of `bounds`, the last one for more, and the sum."""
+        self.registry.register(_Sizes(name, bounds, read))
 
 
 class Times(Struct):
@@ -178,10 +194,28 @@ class _Answers(Collector):
             answers.add_metric([client, str(status), decided], count)
         seconds = HistogramMetricFamily("gateway_answer_seconds", "Time to answer", labels=["client"])
         for client, times in dict(self._times).items():
-            reached = accumulate(times.counts)
-            bounds = (*map(str, SECONDS), "+Inf")
-            seconds.add_metric([client], list(zip(bounds, reached, strict=True)), times.total_s)
+            seconds.add_metric([client], _accumulate(SECONDS, times.counts), times.total_s)
         return [answers, seconds]
+
+
+def _accumulate(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
+    """Give the buckets of a histogram, each with all that the ones before it hold."""
+    return list(zip((*map(str, bounds), "+Inf"), map(float, accumulate(counts)), strict=True))
+
+
+class _Sizes(Collector):
+    """A histogram that others keep, read when asked for."""
+
+    def __init__(self, name: str, bounds: Sequence[float], read: Callable[[], tuple[Sequence[int], float]]) -> None:
+        self._name = name
+        self._bounds = bounds
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the current numbers."""
+        counts, total = self._read()
+        buckets = _accumulate(self._bounds, counts)
+        return [HistogramMetricFamily(f"gateway_{self._name}", self._name.replace("_", " "), buckets, total)]
 
 
 class _Watch(Collector):

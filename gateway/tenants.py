@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from msgspec import Struct, field
 
-from gateway.config import Client, hide_secrets
+from gateway.config import Client, Method, hide_secrets
 from gateway.delivery.artifact import Artifact
 from gateway.delivery.decide import Case, Decision, decide
 from gateway.delivery.geo import find_address, merge_geo
@@ -16,6 +17,12 @@ from gateway.delivery.telemetry import TelemetryStore, Timing, make_decision_ent
 from gateway.delivery.trace import TraceFacts, describe_visitor
 from gateway.upstream.artifact_feed import ArtifactFeed
 from gateway.upstream.geo import GeoLookup
+
+POLICIES = {
+    (method, split): Policy(method, all_or_nothing=split == "all-or-nothing")
+    for method in get_args(Method)
+    for split in ("items", "all-or-nothing")
+}
 
 
 class Tenant(Struct, frozen=True):
@@ -37,7 +44,7 @@ class Tenant(Struct, frozen=True):
     @property
     def policy(self) -> Policy:
         """How requests of this client are split."""
-        return Policy(self.client.method, all_or_nothing=self.client.split == "all-or-nothing")
+        return POLICIES[self.client.method, self.client.split]
 
     def find_address(self, artifact: Artifact, context: Context) -> str | None:
         """Give the address whose place is to be looked up, if the artifact wants it (on-device §6.2)."""

@@ -95,6 +95,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "another choice": ({"client": {"demo": {"organization-id": "x", "method": "fast"}}}, "method"),
     "a table that is a value": ({"web": 5}, "web"),
     "a value that is a table": ({"web": {"listen": {}}}, "web.listen"),
+    "more retries than a tenth": ({"upstream": {"target": {"retry-percent": 11}}}, "upstream.target.retry-percent"),
+    "a star in the middle": (
+        {"client": {"demo": {"organization-id": "x", "secondary": ["a*b"]}}},
+        "client.demo.secondary",
+    ),
     "no organization": ({"client": {"demo": {}}}, "organization-id"),
     "no client": ({"client": {}}, "no client is configured"),
     "keys over http": ({"access": {"jwt": {"jwks": "http://me:secret@a.example/keys"}}}, "http://a.example/keys"),

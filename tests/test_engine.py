@@ -11,7 +11,7 @@ import pytest
 
 from gateway.config import Artifact, Client
 from gateway.demo.target import StandIn, Trouble
-from gateway.engine import LocalAnswer, answer_locally
+from gateway.engine import LocalAnswer, WholeRequest, answer_locally
 from gateway.errors import ArtifactMissing
 from gateway.ids import new_id
 from gateway.tenants import Tenant
@@ -59,14 +59,14 @@ async def decide(folder: Path, body: dict[str, Any], settings: Artifact | None =
     async with open_tenant(folder, settings or Artifact(), **more) as tenant:
         await tenant.feed.refresh()
         request, whole = read_request(body)
-        return await answer_locally(tenant, request, whole, **asked)
+        return await answer_locally(tenant, WholeRequest(request, whole, **asked))
 
 
 async def test_without_an_artifact_there_is_no_decision(tmp_path: Path) -> None:
     async with open_tenant(tmp_path, Artifact()) as tenant:
         request, whole = read_request(HERO)
         with pytest.raises(ArtifactMissing):
-            await answer_locally(tenant, request, whole)
+            await answer_locally(tenant, WholeRequest(request, whole))
 
 
 async def test_the_response_has_exactly_the_members_of_the_specification(tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_answers_are_counted_by_client_status_and_who_decided() -> None:
     for seconds in (0.0001, 0.001, 0.0011, 3.0):
         metrics.count_answer("demo", 200, "local", seconds)
     metrics.count_answer("", 400, "refused", None)
+    metrics.settle()
     found = read_metrics(metrics)
     assert found["gateway_answers_total", (("client", "demo"), ("decided", "local"), ("status", "200"))] == 4
     assert found["gateway_answers_total", (("client", ""), ("decided", "refused"), ("status", "400"))] == 1

@@ -79,20 +79,23 @@ def read_remote(reply: JsonObject, remote: Sequence[Item]) -> Remote:
     results: dict[Place, Results] = {}
     for part in ("execute", "prefetch"):
         items = [item for item in remote if item.part == part]
-        answered = _take(reply, part, dict) if items else None
+        answered = take_member(reply, part, dict) if items else None
         if answered is not None:
-            _read_mboxes(_take(answered, "mboxes", list), [item for item in items if item.kind == "mboxes"], results)
-            _read_views(_take(answered, "views", list), [item for item in items if item.kind == "views"], results)
-            page = _take(answered, "pageLoad", dict)
+            _read_mboxes(
+                take_member(answered, "mboxes", list), [item for item in items if item.kind == "mboxes"], results
+            )
+            _read_views(take_member(answered, "views", list), [item for item in items if item.kind == "views"], results)
+            page = take_member(answered, "pageLoad", dict)
             if page is not None:
                 results |= {place_of(item): [page] for item in items if item.kind == "pageLoad"}
     prefetch = reply.get("prefetch")
     metrics = prefetch.get("metrics") if isinstance(prefetch, dict) else None
-    members = {name: found for name, kind in PASSED_ON.items() if (found := _take(reply, name, kind)) is not None}
+    members = {name: found for name, kind in PASSED_ON.items() if (found := take_member(reply, name, kind)) is not None}
     return Remote(results, metrics if isinstance(metrics, list) else [], reply.get("id"), members)
 
 
-def _take(holder: JsonObject, name: str, kind: type) -> Any:
+def take_member(holder: JsonObject, name: str, kind: type) -> Any:
+    """Give a member of an answer, None where it is missing; raises UpstreamGarbled when it is not of its kind."""
     value = holder.get(name)
     if value is not None and not isinstance(value, kind):
         raise UpstreamGarbled(f"Target's answer has a member {name} of the wrong kind")
@@ -102,13 +105,14 @@ def _take(holder: JsonObject, name: str, kind: type) -> Any:
 def _read_mboxes(answered: list[Any] | None, items: Sequence[Item], results: dict[Place, Results]) -> None:
     by_number = dict(zip(number_mboxes(items), items, strict=True))
     for element in answered or ():
-        number = _read_number(element.get("index")) if isinstance(element, dict) else None
+        number = read_number(element.get("index")) if isinstance(element, dict) else None
         item = None if number is None else by_number.get(number)
         if item is not None and element.get("name", item.name) == item.name:
             results.setdefault(place_of(item), []).append(_number_back(element, item))
 
 
-def _read_number(index: Any) -> int | None:
+def read_number(index: Any) -> int | None:
+    """Give the number of an mbox, None where it has none that is whole."""
     whole = isinstance(index, int | float) and not isinstance(index, bool) and index == index // 1
     return int(index) if whole else None
 

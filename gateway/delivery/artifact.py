@@ -14,6 +14,7 @@ from gateway.delivery.conditions import Condition, ConditionTooLarge, UnknownOpe
 from gateway.delivery.decoding import Slices, decode_artifact, run_through, unscramble_slices
 from gateway.delivery.model import JsonObject
 from gateway.delivery.nesting import measure_depth
+from gateway.delivery.pickers import Pickers
 from gateway.errors import ArtifactUnsupported
 
 SUPPORTED_MAJOR = "1"
@@ -84,6 +85,7 @@ class Artifact(Struct, frozen=True, weakref=True):
     views: Mapping[str, Sequence[Rule]]
     faults: tuple[str, ...]
     payload: JsonObject
+    pickers: Pickers = field(default_factory=Pickers)
 
 
 class _TokenWire(Struct, rename="camel"):

@@ -13,7 +13,7 @@ from gateway.delivery.scopes import Evaluate
 Test = Callable[[Any], bool]
 Kinds = tuple[type, ...]
 
-_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _NO_SCALAR = (list, dict)
 
 
@@ -30,7 +30,7 @@ def comparison(name: str, arguments: list[object], values: list[Evaluate]) -> Te
     return _membership(arguments, values) if name == "in" else None
 
 
-def _kinds(value: object) -> Kinds:
+def kinds_of(value: object) -> Kinds:
     """Give the types whose values Python compares with this constant as JavaScript does; none for other constants.
 
     An ASCII text sorts alike by code point and by UTF-16 unit, whatever it is compared with.
@@ -43,10 +43,10 @@ def _kinds(value: object) -> Kinds:
 def _relation(name: str, arguments: list[object], values: list[Evaluate]) -> Test | None:
     if len(arguments) != 2:
         return None
-    if kinds := _kinds(arguments[1]):
+    if kinds := kinds_of(arguments[1]):
         return _against(RELATIONS[name], values[0], arguments[1], kinds)
-    if kinds := _kinds(arguments[0]):
-        return _against(RELATIONS[_MIRRORED[name]], values[1], arguments[0], kinds)
+    if kinds := kinds_of(arguments[0]):
+        return _against(RELATIONS[MIRRORED[name]], values[1], arguments[0], kinds)
     return None
 
 
@@ -60,8 +60,8 @@ def _against(compare: Compare, read: Evaluate, limit: object, kinds: Kinds) -> T
 
 def _between(compare: Compare, arguments: list[object], values: list[Evaluate]) -> Test | None:
     low, _, high = arguments
-    kinds = _kinds(low)
-    if not kinds or kinds != _kinds(high) or compare in {RELATIONS[">"], RELATIONS[">="]}:
+    kinds = kinds_of(low)
+    if not kinds or kinds != kinds_of(high) or compare in {RELATIONS[">"], RELATIONS[">="]}:
         return None
     read = values[1]
 
@@ -78,7 +78,7 @@ def _equality(arguments: list[object], values: list[Evaluate], *, wanted: bool) 
     for fixed, read in ((arguments[1], values[0]), (arguments[0], values[1])):
         if isinstance(fixed, str):
             return _equals(read, fixed, (str,), wanted=wanted)
-        if kinds := _kinds(fixed):
+        if kinds := kinds_of(fixed):
             return _equals(read, fixed, kinds, wanted=wanted)
     return None
 
@@ -107,7 +107,7 @@ def _membership(arguments: list[object], values: list[Evaluate]) -> Test | None:
 
 def _member_of(read: Evaluate, items: list[object]) -> Test:
     texts = frozenset(item for item in items if isinstance(item, str))
-    numbers = frozenset(item for item in items if _kinds(item) == NUMBERS)
+    numbers = frozenset(item for item in items if kinds_of(item) == NUMBERS)
     rest = [item for item in items if item is None or isinstance(item, bool)]
 
     def test(context: Any) -> bool:

@@ -108,9 +108,9 @@ def _survey(condition: object, limits: Limits) -> set[str]:
     count = 1
     while waiting:
         node, depth, literal = waiting.pop()
-        if not literal and _is_rule(node):
+        if not literal and is_rule(node):
             operators.add(_known(node))
-            children = _arguments(node)
+            children = arguments_of(node)
         else:
             literal = literal or isinstance(node, dict)
             children = _children(node)
@@ -125,7 +125,20 @@ def _survey(condition: object, limits: Limits) -> set[str]:
     return operators
 
 
-def _is_rule(node: object) -> bool:
+def compile_test(node: object) -> Callable[[Scope], bool] | None:
+    """Compile a part of a condition into its truth, which may raise ConditionFault; None if it is no bool.
+
+    Loops and their kin need fuel for the whole condition, so they have no truth of their own here either. Raises
+    UnknownOperator.
+    """
+    if not _survey(node, Limits()).isdisjoint(_FUELLED):
+        return None
+    code = _compile(node, inside=False)
+    return code.test if code.boolean else None
+
+
+def is_rule(node: object) -> bool:
+    """Whether `node` applies an operator."""
     return isinstance(node, dict) and len(node) == 1
 
 
@@ -136,7 +149,8 @@ def _known(node: Any) -> str:
     return name
 
 
-def _arguments(node: Any) -> list[object]:
+def arguments_of(node: Any) -> list[object]:
+    """Give what an operator is applied to."""
     (arguments,) = node.values()
     return arguments if isinstance(arguments, list) else [arguments]
 
@@ -147,13 +161,14 @@ def _children(node: object) -> list[object]:
     return node if isinstance(node, list) else []
 
 
-def _size(node: object) -> int:
-    return 1 + sum(map(_size, _children(node)))
+def count_nodes(node: object) -> int:
+    """Give how many values `node` is made of, itself included."""
+    return 1 + sum(map(count_nodes, _children(node)))
 
 
 def _compile(node: object, *, inside: bool) -> Code:
-    if _is_rule(node):
-        name, arguments = _known(node), _arguments(node)
+    if is_rule(node):
+        name, arguments = _known(node), arguments_of(node)
         if name in LOOPS:
             return _loop(name, arguments, inside=inside)
         return _SPECIAL.get(name, partial(_eager, name))(arguments, inside=inside)
@@ -252,7 +267,7 @@ def _reduce(arguments: list[object], *, inside: bool) -> Code:
 
 def _cost(arguments: list[object]) -> int:
     """Give the steps one element takes: 1, and more for a body of many nodes."""
-    return 1 + _size(_argument(arguments, 1)) // 16
+    return 1 + count_nodes(_argument(arguments, 1)) // 16
 
 
 _SPECIAL: dict[str, Callable[..., Code]] = {

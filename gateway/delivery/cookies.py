@@ -17,6 +17,7 @@ _MOST_PIECES = 100
 _UNESCAPED = "-_.!~*'()"  # what encodeURIComponent leaves as it is, besides letters and digits
 _INTEGER = re.compile(r"[0-9]{1,20}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NUMBER = re.compile(r"[0-9]{1,3}")
 _CLUSTER = re.compile(r"[^.]*\.([0-9]{1,3})_[^._]*")
 _EDGE_HOST = re.compile(r"mboxedge([0-9]{1,3})(?:\.[^.]+){3}")
 
@@ -55,19 +56,19 @@ def read_mbox_cookie(value: str, now_s: float) -> MboxCookie:
     if len(value) > _LONGEST or value.count("|") >= _MOST_PIECES:
         return MboxCookie()
     if "#" not in value:
-        value = _decoded(value) or ""
+        value = decode_text(value) or ""
     entries: dict[str, str] = {}
     for piece in value.split("|"):
         parts = piece.split("#")
         if len(parts) < 3 or not _INTEGER.fullmatch(parts[2]) or int(parts[2]) < now_s:
             continue
-        name, content = _decoded(parts[0]), _decoded(parts[1])
+        name, content = decode_text(parts[0]), decode_text(parts[1])
         if name is not None and content is not None:
             entries[name] = content
     return MboxCookie(entries.get("session", ""), entries.get("PC", ""))
 
 
-def _decoded(text: str) -> str | None:
+def decode_text(text: str) -> str | None:
     """Undo encodeURIComponent; None for an escape that is malformed or not UTF-8."""
     if "%" not in text:
         return text
@@ -93,6 +94,11 @@ def write_mbox_cookie(session_id: str, tnt_id: str, now_ms: int) -> Cookie:
 def _encoded(text: str) -> str:
     """Do as encodeURIComponent does; half a surrogate pair, which it refuses, becomes a question mark."""
     return quote(text, safe=_UNESCAPED, errors="replace")
+
+
+def is_cluster(text: str) -> bool:
+    """Whether `text` can be the number of an edge cluster (gw:S9)."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def cluster_of(device_id: str) -> str:
@@ -123,6 +129,8 @@ def restore_device_id(tnt_id: str) -> str:
 
 
 def _change_hint(tnt_id: str, old: str, new: str) -> str:
+    if old not in tnt_id:
+        return tnt_id
     bare, _, hint = tnt_id.partition(".")
     cluster, separator, node = hint.partition(old)
     if bare and separator and _is_short_number(cluster) and _is_short_number(node):

@@ -78,12 +78,10 @@ def _decide_mbox(run: _Run, item: Item) -> Results:
     rules = run.artifact.mboxes.get(item.name, ())
     if item.name == run.artifact.global_mbox:
         return [_show(run, item, rule, tracer) for rule in _satisfied_once(run, rules, tracer)]
-    for rule in rules if tracer is None else ():  # the hot path: `_is_satisfied` without the calls
-        if rule.properties is None or run.case.property_token in rule.properties:
-            run.scope.activity_id = rule.activity_id
-            if rule.test(run.scope):
-                return [_show(run, item, rule, None)]
-    for rule in _allowed(run, rules) if tracer is not None else ():
+    if tracer is None and (pick := run.artifact.pickers.find(item.name, rules)) is not None:
+        place = pick(run.scope, run.case.property_token)
+        return [_show(run, item, rules[place], None) if place >= 0 else _show_nothing(item, None)]
+    for rule in _allowed(run, rules):
         if _is_satisfied(run, rule, tracer):
             return [_show(run, item, rule, tracer)]
     return [_show_nothing(item, tracer)]

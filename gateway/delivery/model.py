@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 JsonObject = dict[str, Any]
-NOT_BLANK = r"\S"
 
 Text50 = Annotated[str, Meta(max_length=50)]
 Text128 = Annotated[str, Meta(max_length=128)]
@@ -24,8 +23,8 @@ ProfileParameters = Annotated[
 ]
 
 
-class Wire(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """An object of the wire: camelCase names, unknown members ignored."""
+class Wire(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+    """An object of the wire: camelCase names, unknown members ignored, absent ones left out when it is written."""
 
 
 class Address(Wire, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -40,7 +39,7 @@ class Order(Wire, frozen=True, kw_only=True, rename="camel", gc=False):
 
     id: Text250 | None = None
     total: Annotated[float, Meta(ge=0)] | None = None
-    purchased_product_ids: list[Annotated[str, Meta(max_length=50, pattern=NOT_BLANK)] | None] | None = None
+    purchased_product_ids: list[Annotated[str, Meta(max_length=50)] | None] | None = None
     time: Text128 | None = None
     experience_local_id: Annotated[float, Meta(multiple_of=1, ge=0, le=2147483647)] | None = None
     duplicate: bool | None = None
@@ -50,8 +49,8 @@ class Order(Wire, frozen=True, kw_only=True, rename="camel", gc=False):
 class Product(Wire, frozen=True, kw_only=True, rename="camel", gc=False):
     """What is looked at."""
 
-    id: Annotated[str, Meta(max_length=128, pattern=NOT_BLANK)] | None = None
-    category_id: Annotated[str, Meta(max_length=128, pattern=NOT_BLANK)] | None = None
+    id: Annotated[str, Meta(max_length=128)] | None = None
+    category_id: Annotated[str, Meta(max_length=128)] | None = None
 
 
 class RequestDetails(Wire, frozen=True, kw_only=True, rename="camel"):
@@ -67,7 +66,7 @@ class RequestDetails(Wire, frozen=True, kw_only=True, rename="camel"):
 class MboxRequest(RequestDetails, frozen=True, kw_only=True, rename="camel"):
     """One mbox to decide."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=250, pattern=NOT_BLANK)]
+    name: Annotated[str, Meta(min_length=1, max_length=250)]
     index: Annotated[float, Meta(multiple_of=1, ge=-2147483648, le=2147483647)] | None = None
 
 
@@ -201,7 +200,7 @@ class Context(Wire, frozen=True, kw_only=True, rename="camel"):
 class Property(Wire, frozen=True, kw_only=True, rename="camel", gc=False):
     """The at_property the decision is limited to (§10)."""
 
-    token: Annotated[str, Meta(min_length=1, pattern=NOT_BLANK)]
+    token: Annotated[str, Meta(min_length=1)]
 
 
 class Analytics(Wire, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -217,7 +216,7 @@ class AudienceManager(Wire, frozen=True, kw_only=True, rename="camel", gc=False)
     """The visitor's Audience Manager segments."""
 
     location_hint: Annotated[float, Meta(multiple_of=1, ge=1)] | None = None
-    blob: Annotated[str, Meta(max_length=1024, pattern=NOT_BLANK)] | None = None
+    blob: Annotated[str, Meta(max_length=1024)] | None = None
 
 
 class ExperienceCloud(Wire, frozen=True, kw_only=True, rename="camel"):
@@ -230,7 +229,7 @@ class ExperienceCloud(Wire, frozen=True, kw_only=True, rename="camel"):
 class NotificationMbox(Wire, frozen=True, kw_only=True, rename="camel", gc=False):
     """The mbox a notification speaks of."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=250, pattern=NOT_BLANK)]
+    name: Annotated[str, Meta(min_length=1, max_length=250)]
     state: str | None = None
 
 

@@ -4,8 +4,8 @@ An item is one mbox, one view or one page load. `split` sorts the items of a req
 `join` (in `answer.py`) puts the results of both back into the order of the request.
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -15,23 +15,29 @@ from gateway.delivery.model import DeliveryRequest, ExecuteRequest, JsonObject, 
 Part = Literal["execute", "prefetch"]
 Kind = Literal["mboxes", "views", "pageLoad"]
 Method = Literal["hybrid", "on-device", "server-side"]
+ReadBody = Callable[[], JsonObject]
 
 
 class Item(Struct, frozen=True):
-    """One thing to decide: its place in the request, what is checked of it, and all that the caller said."""
+    """One thing to decide: its place in the request, what is checked of it, and the way to all the caller said.
+
+    `index` is the caller's own number of an mbox; `read_body` gives the decoded body, which few decisions look at.
+    """
 
     part: Part
     kind: Kind
     position: int
     name: str
     details: RequestDetails
-    raw: JsonObject
+    index: int | None
+    read_body: ReadBody
 
     @property
-    def index(self) -> int | None:
-        """The caller's own number of this mbox."""
-        index = self.raw.get("index")
-        return None if index is None else int(index)
+    def raw(self) -> JsonObject:
+        """All that the caller said of this item."""
+        found = self.read_body()[self.part][self.kind]
+        item: JsonObject = found if self.kind == "pageLoad" else found[self.position]
+        return item
 
 
 class Needs(Struct, frozen=True):
@@ -67,27 +73,32 @@ NO_NEEDS = Needs((), ())
 
 def list_items(request: DeliveryRequest, body: JsonObject) -> list[Item]:
     """Give every item in the order of evaluation: execute before prefetch; mboxes, views, then the page load (§10)."""
+    return list_lazily(request, lambda: body)
+
+
+def list_lazily(request: DeliveryRequest, read_body: ReadBody) -> list[Item]:
+    """Do what `list_items` does with a body that is only decoded when somebody asks for it."""
     items: list[Item] = []
     if request.execute is not None:
-        _add_mboxes(items, "execute", request.execute, body["execute"])
-        _add_page_load(items, "execute", request.execute, body["execute"])
+        _add_mboxes(items, "execute", request.execute, read_body)
+        _add_page_load(items, "execute", request.execute, read_body)
     if request.prefetch is not None:
-        raw = body["prefetch"]
-        _add_mboxes(items, "prefetch", request.prefetch, raw)
+        _add_mboxes(items, "prefetch", request.prefetch, read_body)
         for at, view in enumerate(request.prefetch.views or ()):
-            items.append(Item("prefetch", "views", at, view.name or "", view, raw["views"][at]))
-        _add_page_load(items, "prefetch", request.prefetch, raw)
+            items.append(Item("prefetch", "views", at, view.name or "", view, None, read_body))
+        _add_page_load(items, "prefetch", request.prefetch, read_body)
     return items
 
 
-def _add_mboxes(items: list[Item], part: Part, asked: ExecuteRequest | PrefetchRequest, raw: Any) -> None:
+def _add_mboxes(items: list[Item], part: Part, asked: ExecuteRequest | PrefetchRequest, read_body: ReadBody) -> None:
     for at, mbox in enumerate(asked.mboxes or ()):
-        items.append(Item(part, "mboxes", at, mbox.name, mbox, raw["mboxes"][at]))
+        index = None if mbox.index is None else int(mbox.index)
+        items.append(Item(part, "mboxes", at, mbox.name, mbox, index, read_body))
 
 
-def _add_page_load(items: list[Item], part: Part, asked: ExecuteRequest | PrefetchRequest, raw: Any) -> None:
+def _add_page_load(items: list[Item], part: Part, asked: ExecuteRequest | PrefetchRequest, read_body: ReadBody) -> None:
     if asked.page_load is not None:
-        items.append(Item(part, "pageLoad", 0, "", asked.page_load, raw["pageLoad"]))
+        items.append(Item(part, "pageLoad", 0, "", asked.page_load, None, read_body))
 
 
 def find_needs(artifact: Artifact, request: DeliveryRequest, items: Sequence[Item]) -> Needs:

@@ -1,5 +1,7 @@
 """Who the visitor is (gw:S2, S3, S10; spec get-offers §6, §9, §15 point 1), before any part of a request is decided."""
 
+import re
+
 from msgspec import Struct
 
 from gateway.delivery.allocation import bucketing_id
@@ -7,6 +9,12 @@ from gateway.delivery.cookies import cluster_of, cluster_of_edge_host, restore_d
 from gateway.delivery.model import JsonObject
 
 LONGEST_ID = 128
+_SESSION_ID = re.compile(r"[^\s?/{}\x00-\x1f\x7f]{1,128}")
+
+
+def is_session_id(text: str) -> bool:
+    """Whether `text` can be a session id: 1 to 128 printable characters, none of blank ? / { } (delivery-api §2)."""
+    return _SESSION_ID.fullmatch(text) is not None and text.isprintable()
 
 
 class Visitor(Struct, frozen=True):
@@ -75,6 +83,13 @@ def merge_answered_id(visitor: Visitor, answered: object) -> JsonObject:
     )
     others.pop("tntId", None)
     return visitor.id | others | ({"tntId": device_id} if device_id else {})
+
+
+def shield_answer(answer: JsonObject) -> None:
+    """Take from an answer what an SDK or at.js would leave for: the edge in the device id, and its host (gw:S10)."""
+    if "id" in answer:
+        answer["id"] = shield_id(answer["id"], keep_clients=True)
+    answer.pop("edgeHost", None)
 
 
 def shield_id(identity: JsonObject, *, keep_clients: bool) -> JsonObject:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.delivery import model
+from gateway.delivery.blanks import find_blank, has_blanks
 from gateway.delivery.model import (
     DeliveryRequest,
     ExecuteRequest,
@@ -47,7 +48,9 @@ def check_request(body: JsonObject, leniency: Leniency) -> DeliveryRequest:
         request = msgspec.convert(body, DeliveryRequest)
     except msgspec.ValidationError as error:
         _explain(body)
-        raise _blame(error, "$") from error  # the parts are fine: the top level is not
+        raise blame(error, "$") from error  # the parts are fine: the top level is not
+    if has_blanks(request):
+        _explain(body)
     for part, asked in (("execute", request.execute), ("prefetch", request.prefetch)):
         if asked is not None:
             _check_names(asked, part)
@@ -67,7 +70,7 @@ def _check_context(body: JsonObject, leniency: Leniency) -> None:
 
 def _check_names(asked: ExecuteRequest | PrefetchRequest, part: str) -> None:
     for at, mbox in enumerate(asked.mboxes or ()):
-        if not _has_plain_names(mbox):
+        if not has_plain_names(mbox):
             _check_item(mbox, f"$.{part}.mboxes[{at}]")
     if isinstance(asked, PrefetchRequest):
         for at, view in enumerate(asked.views or ()):
@@ -76,7 +79,8 @@ def _check_names(asked: ExecuteRequest | PrefetchRequest, part: str) -> None:
         _check_item(asked.page_load, f"$.{part}.pageLoad")
 
 
-def _has_plain_names(item: RequestDetails) -> bool:
+def has_plain_names(item: RequestDetails) -> bool:
+    """Whether no parameter of `item` can have a name that is blank or reserved."""
     names, profile_names = item.parameters, item.profile_parameters
     return (not names or (_are_plain(names) and RESERVED_PARAMETERS.isdisjoint(names))) and (
         not profile_names or _are_plain(profile_names)
@@ -118,6 +122,8 @@ def _is_valid(item: Any, item_type: type) -> bool:
         checked: Any = msgspec.convert(item, item_type)
         if isinstance(checked, MboxRequest):
             _check_item(checked, "")
+        if find_blank(checked):
+            return False
     except (msgspec.ValidationError, InvalidBody):
         return False
     return True
@@ -140,9 +146,11 @@ def _explain(body: JsonObject) -> None:
 def _look(kind: Any) -> Callable[[Any, str], None]:
     def check(value: Any, path: str) -> None:
         try:
-            msgspec.convert(value, kind)
+            checked = msgspec.convert(value, kind)
         except msgspec.ValidationError as error:
-            raise _blame(error, path) from error
+            raise blame(error, path) from error
+        if blank := find_blank(checked):
+            raise InvalidBody("Invalid request: this must not be blank", path=path + blank)
 
     return check
 
@@ -168,7 +176,8 @@ def _look_at_each(item_type: Any, most: int | None = None) -> Callable[[Any, str
     return check
 
 
-def _blame(error: msgspec.ValidationError, path: str) -> InvalidBody:
+def blame(error: msgspec.ValidationError, path: str) -> InvalidBody:
+    """Give the error for what the decoder found wrong below `path`."""
     what, _, where = str(error).partition(" - at `")
     inner = where.rstrip("`")
     if inner.startswith("key` in `"):

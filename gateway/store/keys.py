@@ -33,9 +33,16 @@ class Keys:
         keyed.update(digest)
         return f"answer:{keyed.hexdigest()}".encode()
 
+    def consumer(self, consumer: str) -> str:
+        """Give the mark under which a session's record remembers a consumer: 16 hexadecimal digits."""
+        return self._digest(consumer)[:16]
+
     def _tag(self, client: str, *ids: str) -> str:
+        return f"{{{client}:{self._digest(client, *ids)}}}"
+
+    def _digest(self, *texts: str) -> str:
         digest = self._hash.copy()
-        for text in (client, *ids):
+        for text in texts:
             part = text.encode("utf-8", "surrogatepass")
             digest.update(len(part).to_bytes(8, "big") + part)
-        return f"{{{client}:{digest.hexdigest()}}}"
+        return digest.hexdigest()

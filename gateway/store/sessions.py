@@ -1,4 +1,4 @@
-"""Session records: which device a session belongs to and near which edge cluster it lives (gw:S1, S2, S7)."""
+"""Session records: which device a session belongs to, near which edge it lives, its pages' SDIDs (gw:S1, S2, S7)."""
 
 import math
 import time
@@ -18,10 +18,21 @@ MOST_NOTED = 20_000
 
 
 class StoredSession(Struct, frozen=True):
-    """What is known of a session; an empty text where nothing is, or where the location hint has expired."""
+    """What is known of a session; an empty text where nothing is, or where the location hint has expired.
+
+    `sdid` is the one the consumer of this call is to use, "" where none was asked for.
+    """
 
     device_id: str
     location_hint: str
+    sdid: str = ""
+
+
+class Stitch(Struct, frozen=True):
+    """The wish for an SDID: the consumer that is to use it, and a new one in case that is needed (get-offers §8)."""
+
+    consumer: str
+    fresh: str
 
 
 class _Note(Struct, frozen=True):
@@ -43,14 +54,16 @@ class Sessions:
         self._note_every_s = note_every_s
         self._noted: dict[tuple[str, str], _Note] = {}
 
-    async def open(self, client: str, session_id: str, candidate: str) -> StoredSession:
+    async def open(self, client: str, session_id: str, candidate: str, stitch: Stitch | None = None) -> StoredSession:
         """Give the session's device id and location hint, and begin its life of 1860 s anew.
 
         Where it has no device id it gets `candidate`; of concurrent calls the first wins and all get its id (gw:S2).
-        An empty candidate creates nothing. Raises StoreError.
+        An empty candidate creates nothing. With `stitch` the SDID machine takes a step. Raises StoreError.
         """
-        reply = await self._store.run(_OPEN, [self._keys.session(client, session_id)], [candidate, self._life_s])
-        return _read(reply)
+        consumer = self._keys.consumer(stitch.consumer) if stitch else ""
+        fresh = stitch.fresh if stitch else ""
+        key = self._keys.session(client, session_id)
+        return _read(await self._store.run(_OPEN, [key], [candidate, self._life_s, consumer, fresh]))
 
     def refresh(self, client: str, session_id: str, device_id: str) -> None:
         """Note, without waiting, that the caller brought its own device id; it wins over another visitor's (gw:S3).
@@ -86,7 +99,7 @@ class Sessions:
 
 def _read(reply: Any) -> StoredSession:
     try:
-        device_id, location_hint = reply
-        return StoredSession(device_id=device_id.decode(), location_hint=location_hint.decode())
+        device_id, location_hint, sdid = reply
+        return StoredSession(device_id.decode(), location_hint.decode(), sdid.decode())
     except (TypeError, ValueError, AttributeError) as error:
         raise StoreError("A session record in Redis cannot be read") from error

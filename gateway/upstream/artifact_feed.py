@@ -101,6 +101,12 @@ class ArtifactFeed:
         most = self._settings.timeout_ms
         await self.refresh(most if self.artifact is None else min(most, _FIRST_LOOK_MS))
 
+    async def adopt(self, raw: bytes) -> None:
+        """Use an artifact that is at hand until a poll finds another one (on-device §2)."""
+        async with self._looking:
+            with self._reporting():
+                await self._take(Fetched(raw, ""))
+
     async def run(self) -> None:
         """Poll for ever, each wait a little longer or shorter so that gateways do not march in step."""
         begun = time.monotonic()

@@ -12,7 +12,7 @@ from typing import Any
 import httptools
 from msgspec import Struct
 
-from gateway.errors import UpstreamError, UpstreamGarbled
+from gateway.errors import UpstreamBrokeOff, UpstreamError, UpstreamGarbled, UpstreamUnreached
 
 _LONGEST_HEAD = 65_536
 _SMALL = 65_536
@@ -59,7 +59,7 @@ class Connection(asyncio.Protocol):
     def send(self, request: bytes, waiter: "asyncio.Future[Reply]") -> None:
         """Write a whole request; `waiter` gets the answer or an UpstreamError."""
         if self._transport is None or not self.is_usable:
-            raise UpstreamError("the connection to Target is gone")
+            raise UpstreamUnreached("the connection to Target is gone")
         self._waiter = waiter
         self._parser = httptools.HttpResponseParser(self)
         self._received = 0
@@ -93,17 +93,20 @@ class Connection(asyncio.Protocol):
             cause = error.__context__
             self._fail(cause if isinstance(cause, UpstreamGarbled) else UpstreamGarbled("Target's answer is not HTTP"))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(UpstreamGarbled("Target's answer broke off or is not HTTP"))
+            self._fail(UpstreamGarbled("Target's answer is not HTTP"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Settle the exchange: a body without announced length ends here, anything else broke off."""
         self._transport = None
-        if self._waiter is None:
-            return
+        if self._waiter is not None:
+            self._settle(exc)
+        self._parser = None  # it knows this connection, too: neither would go before the garbage collector comes
+
+    def _settle(self, exc: Exception | None) -> None:
         if exc is None and self._head_done and not self._length_known:
             self._complete()
         elif self._received:
-            self._fail(UpstreamGarbled("Target's answer broke off or is not HTTP"))
+            self._fail(UpstreamBrokeOff("Target's answer broke off"))
         else:
             self._fail(UpstreamError("Target closed the connection without an answer"))
 

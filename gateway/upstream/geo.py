@@ -36,6 +36,7 @@ class GeoLookup:
         self._report = report
         self._is_failing = False
         self.failed = 0
+        self.on_found: Callable[[dict[str, Any]], None] | None = None
 
     async def look_up(self, address: str) -> dict[str, Any]:
         """Give the answer for `address` (or `CALLER`): members named like the geo headers, {} when unknown."""
@@ -59,6 +60,8 @@ class GeoLookup:
             self._is_failing = True
             return {}
         self._is_failing = False
+        if self.on_found is not None:
+            self.on_found(found)
         self._known[address] = (now + _LIFE_S, found)
         self._known.move_to_end(address)
         if len(self._known) > _REMEMBERED:

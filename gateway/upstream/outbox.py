@@ -134,6 +134,7 @@ class Outbox:
         self._reached = b"0"
         self._missed = False
         self.counts = Counts()
+        self.on_failure: Callable[[Message, UpstreamError], None] | None = None
 
     def put(self, client: str, session_id: str, body: JsonObject) -> None:
         """Keep one call for later; it never waits and never fails the decision it belongs to."""
@@ -217,15 +218,21 @@ class Outbox:
                     await self._fanout.ask(call)
                     self.counts.sent += len(batch.entries)
             except UpstreamRefused as error:
+                self._tell(batch.message, error)
                 if error.upstream_status >= 500 or error.upstream_status in _TRY_AGAIN:
                     self.counts.failed += len(batch.entries)
                     return error
                 self.counts.dropped += len(batch.entries)  # Target will never take these
             except UpstreamError as error:
+                self._tell(batch.message, error)
                 self.counts.failed += len(batch.entries)
                 return error
             await self._stream.finish(batch.entries)
             return None
+
+    def _tell(self, message: Message, error: UpstreamError) -> None:
+        if self.on_failure is not None:
+            self.on_failure(message, error)
 
 
 class Batch(Struct, frozen=True):

@@ -27,12 +27,17 @@ _UNESCAPED = "-_.!~*'()"  # what JavaScript's encodeURIComponent leaves alone (d
 
 
 class Call(Struct, frozen=True):
-    """One request to Target; `deadline` is a time of the event loop's clock, in seconds."""
+    """One request to Target; `deadline` is a time of the event loop's clock, in seconds.
+
+    With a `request_id`, that of the body, an answer that names another one is refused: Target echoes it
+    (delivery-api §7.1).
+    """
 
     url: URL
     body: bytes
     headers: Mapping[str, str]
     deadline: float
+    request_id: str = ""
 
 
 @lru_cache(maxsize=4096)

@@ -22,7 +22,7 @@ async def ready(request: web.Request) -> web.Response:
     state = {
         "status": "ready" if services.is_ready() else "not ready",
         "draining": services.draining,
-        "store_connected": services.store.connected,
+        "store_connected": services.store is not None and services.store.connected,
         "artifacts": {code: tenant.feed.artifact is not None for code, tenant in services.tenants.items()},
     }
     return web.Response(status=200 if services.is_ready() else 503, body=encode(state), content_type="application/json")
@@ -30,6 +30,7 @@ async def ready(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Give every metric in Prometheus' text form, written in a thread because that takes milliseconds."""
-    registry = request.app[SERVICES].metrics.registry
-    text = await asyncio.to_thread(generate_latest, registry)
+    found = request.app[SERVICES].metrics
+    found.settle()
+    text = await asyncio.to_thread(generate_latest, found.registry)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -10,22 +10,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
-from msgspec import Struct
+from msgspec import to_builtins
 
 from gateway.config import Web
 from gateway.delivery.cookies import EDGE_COOKIE, MBOX_COOKIE, find_cookie, read_mbox_cookie
 from gateway.delivery.geo import is_address
-from gateway.delivery.model import DeliveryRequest, JsonObject
-from gateway.delivery.session import LONGEST_ID
+from gateway.delivery.model import Context, DeliveryRequest, JsonObject
+from gateway.delivery.reading import read_request
+from gateway.delivery.session import LONGEST_ID, is_session_id
 from gateway.delivery.validation import CHANNELS, Leniency, check_request, count_items
 from gateway.errors import RequestError
 from gateway.services import Services
 from gateway.telemetry import get_log
 from gateway.tenants import Tenant
-from gateway.web.wire import decode_object, read_body, read_query
+from gateway.walk.inbound import Inbound
+from gateway.web.consumer import read_consumer
+from gateway.web.wire import decode_object, read_body, read_query, take_body
 
 LONGEST_DEADLINE_MS = 60_000
-_SESSION_ID = re.compile(r"[^\s?/{}\x00-\x1f\x7f]{1,128}")
 _CLUSTER = re.compile(r"[0-9]{1,3}", re.ASCII)
 _VERSION = re.compile(r"[0-9A-Za-z.]{1,32}", re.ASCII)
 _HINTS = {
@@ -37,67 +39,40 @@ _HINTS = {
     "Sec-CH-UA-Arch": "architecture",
     "Sec-CH-UA-Bitness": "bitness",
 }
+_HINT_HEADERS = (*_HINTS, "Sec-CH-UA-Mobile")
 _BRANDS = ("browserUAWithMajorVersion", "browserUAWithFullVersion")
-
-
-class Inbound(Struct, frozen=True, kw_only=True):
-    """One checked request.
-
-    `deadline` and `inner_deadline`, by which what others do for the answer must be in, are times of the event loop's
-    clock in seconds; `started` is one of the performance counter.
-    """
-
-    tenant: Tenant
-    session_id: str
-    request: DeliveryRequest
-    body: JsonObject
-    raw: bytes | None
-    started: float
-    deadline: float
-    inner_deadline: float
-    sets_cookies: bool
-    device_id: str = ""
-    location_hint: str = ""
-    version: str = ""
-
-    @property
-    def is_ping(self) -> bool:
-        """Whether nothing is asked and nothing is told (gw:S11)."""
-        request = self.request
-        return not (
-            request.execute is not None
-            or request.prefetch is not None
-            or request.notifications
-            or (request.telemetry is not None and request.telemetry.entries)
-        )
 
 
 async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     """Give the checked request, in the order of spec delivery-api §17; raises RequestError at the first failure."""
     settings = services.settings.web
     started, arrived = time.perf_counter(), asyncio.get_running_loop().time()
-    raw = await read_body(request, settings)
-    body = decode_object(raw, settings.max_depth)
-    headers, query = request.headers, read_query(request.rel_url.raw_query_string)
+    raw = take_body(request, settings)
+    if raw is None:
+        raw = await read_body(request, settings)
+    headers = request.headers
+    origin, cookies = headers.get("Origin"), headers.get("Cookie", "")
+    checked = read_request(raw)
+    if checked is not None and (origin or settings.visitor_address != "off"):
+        checked = None if _has_more_to_say(request, checked.context, settings) else checked
+    body = decode_object(raw, settings.max_depth) if checked is None else None
+    query = read_query(request.rel_url.raw_query_string)
     session_id = read_session_id(query)
     tenant = find_tenant(query, services.tenants)
-    origin = headers.get("Origin")
-    cookies = headers.get("Cookie", "")
-    repaired = _copy_browser(body, request, settings) if origin or settings.visitor_address != "off" else False
-    repaired = repaired or not has_channel(body) or settings.invalid_items == "drop"
-    before = count_items(body) if settings.invalid_items == "drop" else 0
-    checked = check_request(body, Leniency(settings.invalid_items, settings.unknown_channel))
-    if before and (dropped := before - count_items(body)):
-        services.metrics.count_event("delivery.item_dropped")
-        get_log().warning("delivery.item_dropped", client=tenant.code, count=dropped)
+    repaired = False
+    if checked is None:
+        checked, repaired = _check(body or {}, request, tenant, services)
+        identity = (body or {}).get("id")
+    else:
+        identity = to_builtins(checked.id) if checked.id is not None else None
     cookie = read_mbox_cookie(find_cookie(cookies, MBOX_COOKIE), tenant.clock()) if cookies else None
-    version = query.get("version")
     deadline = arrived + read_budget_ms(headers, settings) / 1000
     return Inbound(
         tenant=tenant,
         session_id=session_id,
         request=checked,
-        body=body,
+        identity=identity,
+        decoded=body,
         raw=None if repaired else raw,
         started=started,
         deadline=deadline,
@@ -105,8 +80,24 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
         sets_cookies=settings.write_cookies and bool(origin or cookies),
         device_id=cookie.device_id if cookie and settings.read_cookies and is_id(cookie.device_id) else "",
         location_hint=_read_edge_cookie(cookies) if cookies and settings.read_cookies else "",
-        version=version if version and _VERSION.fullmatch(version) else "",
+        version=read_version(query),
+        consumer=read_consumer(headers, query),
     )
+
+
+def _check(
+    body: JsonObject, request: web.BaseRequest, tenant: Tenant, services: Services
+) -> tuple[DeliveryRequest, bool]:
+    """Give the checked request of `body`, which is repaired in place, and whether it was."""
+    settings = services.settings.web
+    drops = settings.invalid_items == "drop"
+    repaired = _copy_browser(body, request, settings) or not has_channel(body) or drops
+    before = count_items(body) if drops else 0
+    checked = check_request(body, Leniency(settings.invalid_items, settings.unknown_channel))
+    if before and (dropped := before - count_items(body)):
+        services.metrics.count_event("delivery.item_dropped")
+        get_log().warning("delivery.item_dropped", client=tenant.code, count=dropped)
+    return checked, repaired
 
 
 def has_channel(body: JsonObject) -> bool:
@@ -120,11 +111,17 @@ def read_session_id(query: Mapping[str, str]) -> str:
     session_id = query.get("sessionId")
     if session_id is None:
         raise RequestError("Invalid request: the query parameter sessionId is required", path="sessionId")
-    if not _SESSION_ID.fullmatch(session_id) or not session_id.isprintable():
+    if not is_session_id(session_id):
         raise RequestError(
             "Invalid request: sessionId must be 1 to 128 printable characters, none of blank ? / { }", path="sessionId"
         )
     return session_id
+
+
+def read_version(query: Mapping[str, str]) -> str:
+    """Give the caller's own version to pass on, "" for none or for what is none."""
+    version = query.get("version", "")
+    return version if _VERSION.fullmatch(version) else ""
 
 
 def find_tenant(query: Mapping[str, str], tenants: Mapping[str, Tenant]) -> Tenant:
@@ -167,6 +164,15 @@ def read_budget_ms(headers: Mapping[str, str], settings: Web) -> int:
 def _read_edge_cookie(cookies: str) -> str:
     value = find_cookie(cookies, EDGE_COOKIE)
     return value if _CLUSTER.fullmatch(value) else ""
+
+
+def _has_more_to_say(request: web.BaseRequest, context: Context, settings: Web) -> bool:
+    """Whether a browser says in its headers what its body does not, so that it must be copied there."""
+    if settings.visitor_address != "off":
+        return True
+    headers = request.headers
+    lacks_agent = context.user_agent is None and "User-Agent" in headers
+    return lacks_agent or (context.client_hints is None and any(name in headers for name in _HINT_HEADERS))
 
 
 def _copy_browser(body: JsonObject, request: web.BaseRequest, settings: Web) -> bool:

@@ -12,9 +12,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_writer import StreamWriter
 
 Header = tuple[str, str]
 
+_AT_ONCE = 0x10000
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _FIXED = "Cache-Control: no-cache, no-store\r\nServer: decisioning-gateway\r\n"
 _BODILESS = frozenset({204, 304})
@@ -26,8 +28,11 @@ class Answer(web.StreamResponse):
     content = "Content-Type: application/json;charset=UTF-8\r\n"
 
     def __init__(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
-        """Take what is to be sent; `extra` may be added to until the answer is returned."""
-        super().__init__(status=status)
+        """Take what is to be sent; `extra` may be added to until the answer is returned.
+
+        What aiohttp's responses begin with (a header map, a phrase, a state of their own) is not needed here.
+        """
+        self._status = status
         self.body = body
         self.extra = list(headers)
         self._writer: AbstractStreamWriter | None = None
@@ -47,9 +52,15 @@ class Answer(web.StreamResponse):
 
     async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002 - the signature of aiohttp
         """Send everything in one write."""
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
-            await writer.write(self._head + self.body if self._has_body else self._head)
+        if self._writer is None:
+            return
+        writer, self._writer = self._writer, None
+        whole = self._head + self.body if self._has_body else self._head
+        transport = writer.transport if isinstance(writer, StreamWriter) else None
+        if transport is not None and len(whole) < _AT_ONCE and not transport.is_closing():
+            transport.write(whole)  # what `write` does for an answer that fills no buffer
+        else:
+            await writer.write(whole)
 
     def _lay_out(self, request: web.BaseRequest) -> bytes:
         head = _begin(request.version.minor, self.status, self.content)

@@ -10,7 +10,8 @@ from gateway.web.admin import SERVICES, live, metrics, ready
 from gateway.web.connections import JsonServer, make_http_log
 from gateway.web.cors import make_preflight_headers
 from gateway.web.decisions import ALIAS, DECISIONS
-from gateway.web.delivery import answer_delivery
+from gateway.web.delivery_api import answer_delivery
+from gateway.web.get_offers import answer_get_attributes, answer_get_offers, answer_send_notifications
 from gateway.web.middleware import AnyAnswer, Ask, Routes, answer
 from gateway.web.repository import REPOSITORY
 from gateway.web.response import Answer
@@ -32,7 +33,15 @@ def find_area(path: str) -> AnyAnswer | None:
     return next((area.answer for area in AREAS if area.covers(path)), None)
 
 
-ROUTES = Routes(exact={DELIVERY: {"POST": answer_delivery, "OPTIONS": answer_preflight}}, find_area=find_area)
+ROUTES = Routes(
+    exact={
+        DELIVERY: {"POST": answer_delivery, "OPTIONS": answer_preflight},
+        "/v1/get-offers": {"POST": answer_get_offers, "OPTIONS": answer_preflight},
+        "/v1/send-notifications": {"POST": answer_send_notifications, "OPTIONS": answer_preflight},
+        "/v1/get-attributes": {"POST": answer_get_attributes, "OPTIONS": answer_preflight},
+    },
+    find_area=find_area,
+)
 
 
 def make_public_server(services: Services, *, keepalive_s: int) -> web.Server:

@@ -4,7 +4,7 @@ from gateway.config import Web
 from gateway.delivery.cookies import EDGE_COOKIE, EDGE_LIFE_S, Cookie, cluster_of, write_mbox_cookie
 from gateway.delivery.model import JsonObject
 from gateway.services import Services
-from gateway.web.inbound import Inbound
+from gateway.walk.inbound import Inbound
 
 
 def make_cookie_headers(services: Services, inbound: Inbound, answer: JsonObject) -> list[tuple[str, str]]:

@@ -18,15 +18,21 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
+def take_body(request: web.BaseRequest, limits: Web) -> bytes | None:
+    """Give the body of `request` if it came whole, with the head, and is not compressed: nothing to wait for."""
+    length = request.content_length
+    content = request.content
+    if length is None or length > limits.max_body_kb * 1024 or content.total_bytes != length or not content.is_eof():
+        return None
+    return content.read_nowait()
+
+
 async def read_body(request: web.BaseRequest, limits: Web) -> bytes:
     """Give the whole body of `request`; raises BodyTooLarge or BodyTooSlow."""
     most = limits.max_body_kb * 1024
     length = request.content_length
     if length is not None and length > most:
         raise BodyTooLarge(f"Invalid request: the body is longer than {limits.max_body_kb} KB")
-    content = request.content
-    if length is not None and content.total_bytes == length and content.is_eof():
-        return content.read_nowait()  # it came whole, with the head, and is not compressed: nothing to wait for
     try:
         async with asyncio.timeout(limits.body_timeout_ms / 1000):
             if request.headers.get("Expect", "").lower() == "100-continue":

@@ -14,9 +14,10 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 
 from gateway.config import Artifact, Client
+from gateway.delivery import pickers
 from gateway.delivery.model import DeliveryRequest
 from gateway.delivery.telemetry import attach_entries, count_features
-from gateway.engine import LocalAnswer, answer_locally
+from gateway.engine import LocalAnswer, WholeRequest, answer_locally
 from gateway.ids import new_id
 from gateway.tenants import Tenant
 from gateway.upstream.artifact_feed import ArtifactFeed
@@ -34,6 +35,12 @@ MARKERS: dict[str, Any] = {
     "expect.any(String)": lambda actual: isinstance(actual, str),
     "expect.any(Number)": lambda actual: isinstance(actual, int | float) and not isinstance(actual, bool),
 }
+
+
+@pytest.fixture(autouse=True, params=["closures", "pickers"])
+def compiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decide by the closures of single rules, and by the functions that are made for mboxes often asked for."""
+    monkeypatch.setattr(pickers, "OFTEN", 1 if request.param == "pickers" else 1_000_000)
 
 
 def find_mismatch(expected: Any, actual: Any, path: str = "$") -> str:
@@ -100,9 +107,9 @@ async def decide(suite: dict[str, Any], case: dict[str, Any]) -> tuple[LocalAnsw
             body = drop_nulls(case["input"]["request"])
             request = msgspec.convert({"context": {}} | body, DeliveryRequest)
             telemetry = conf.get("telemetryEnabled", True)
-            answer = await answer_locally(
-                tenant, request, {"context": {}} | body, case["input"].get("sessionId", ""), telemetry=telemetry
-            )
+            session_id = case["input"].get("sessionId", "")
+            whole = WholeRequest(request, {"context": {}} | body, session_id, telemetry=telemetry)
+            answer = await answer_locally(tenant, whole)
         finally:
             await geo.close()
         assert feed.artifact is not None

@@ -1,6 +1,7 @@
 """The door to other hosts: whatever comes back over a real socket is an object or an UpstreamError (gw:F3, F7)."""
 
 import asyncio
+import gc
 import gzip
 import ssl
 import zlib
@@ -14,8 +15,16 @@ import trustme
 from yarl import URL
 
 from gateway.config import Target
-from gateway.errors import UpstreamError, UpstreamGarbled, UpstreamOverloaded, UpstreamRefused, UpstreamTimeout
-from gateway.upstream.fanout import Fanout
+from gateway.errors import (
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamOverloaded,
+    UpstreamRefused,
+    UpstreamTimeout,
+    UpstreamUnreached,
+)
+from gateway.upstream.connection import Connection
+from gateway.upstream.fanout import Fanout, Pending
 from gateway.upstream.target import Call
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
@@ -125,7 +134,7 @@ BROKEN = {
 @pytest.mark.parametrize("name", GARBLED)
 async def test_an_answer_that_cannot_be_read_is_garbled(name: str) -> None:
     async with upstream(GARBLED[name], max_response_kb=1024) as (fanout, _server, url):
-        assert await outcome_of(fanout, url) is UpstreamGarbled
+        assert issubclass(await outcome_of(fanout, url), UpstreamGarbled)
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -170,7 +179,7 @@ async def test_a_redirect_is_a_refusal_and_is_not_followed() -> None:
 
 async def test_nobody_listening_is_an_upstream_error() -> None:
     async with Fanout(Target()) as fanout:
-        assert await outcome_of(fanout, URL("http://127.0.0.1:1/")) is UpstreamError
+        assert await outcome_of(fanout, URL("http://127.0.0.1:1/")) is UpstreamUnreached
 
 
 async def test_cookies_of_target_are_neither_kept_nor_sent() -> None:
@@ -297,7 +306,7 @@ async def test_certificates_are_checked_and_trusted_ones_are_talked_to(monkeypat
     async with await asyncio.start_server(server.answer, "127.0.0.1", 0, ssl=context) as listening:
         url = URL(f"https://localhost:{listening.sockets[0].getsockname()[1]}/rest/v1/delivery")
         async with Fanout(Target()) as fanout:
-            assert await outcome_of(fanout, url) is UpstreamError
+            assert await outcome_of(fanout, url) is UpstreamUnreached
         with authority.cert_pem.tempfile() as path:
             monkeypatch.setenv("SSL_CERT_FILE", path)
             async with Fanout(Target()) as fanout:
@@ -331,9 +340,9 @@ async def test_a_failed_dial_gives_its_place_to_the_next_in_line() -> None:
 async def test_connections_that_idle_too_long_are_closed() -> None:
     async with upstream(pack(OK, b"{}"), keep_open=True, keepalive_s=5) as (fanout, server, url):
         await fanout.ask(make_call(url))
-        for kept in fanout._idle.values():
-            kept[0].idle_since -= 5
-        fanout._sweep()
+        for edge in fanout.edges._edges.values():
+            edge.idle[0].idle_since -= 5
+        fanout.edges.sweep()
         await fanout.ask(make_call(url))
         assert server.connections == 2
 
@@ -342,3 +351,52 @@ async def test_an_endless_trailer_is_garbled() -> None:
     reply = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n" + b"X-Y: z\r\n" * 40_000
     async with upstream(reply, keep_open=True, max_response_kb=64) as (fanout, _server, url):
         assert await outcome_of(fanout, url) is UpstreamGarbled
+
+
+async def test_an_answer_that_names_another_request_is_nobodys() -> None:
+    """delivery-api §7.1, design T8: the request id is echoed; what bears another is refused, its connection ended."""
+    async with upstream(pack(OK, b'{"requestId":"theirs"}'), keep_open=True) as (fanout, server, url):
+        for asked, expected in (("ours", UpstreamGarbled), ("theirs", None), ("", None)):
+            call = Call(url, b"{}", {}, make_call(url).deadline, asked)
+            if expected is None:
+                assert await fanout.ask(call) == {"requestId": "theirs"}
+            else:
+                with pytest.raises(expected):
+                    await fanout.ask(call)
+        assert server.connections == 2
+
+
+async def test_kept_connections_are_bounded_over_all_hosts() -> None:
+    """gw:F7: a caller may choose among edges, but not how many sockets that takes."""
+    async with (
+        upstream(pack(OK, b"{}"), keep_open=True, max_in_flight=1) as (fanout, first, url),
+        upstream(pack(OK, b"{}"), keep_open=True) as (_other, second, other_url),
+    ):
+        for _ in range(2):
+            assert [await fanout.ask(make_call(one)) for one in (url, other_url)] == [{}, {}]
+        assert fanout.edges.idle == 1
+        assert (first.connections, second.connections) == (1, 2)
+
+
+async def test_a_failed_call_leaves_nothing_for_the_garbage_collector() -> None:
+    """Design P15: while Target hangs, hundreds of calls a second end; collecting them held everybody up."""
+    async with upstream(pack(OK, b"{}"), keep_open=True) as (fanout, server, url):
+        server.hold = asyncio.Event()
+        await outcome_of(fanout, url, 0.01)
+        await asyncio.sleep(0)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                call = fanout.start(make_call(url, 0.01))
+                with pytest.raises(UpstreamTimeout) as caught:
+                    await call.reply()
+                del call, caught
+            await asyncio.sleep(0)
+            left = gc.get_objects()
+            assert sum(isinstance(one, Pending) for one in left) == 0
+            assert sum(isinstance(one, Connection) for one in left) <= 1, "one is still closing"
+            del left
+        finally:
+            gc.enable()
+        server.hold.set()

@@ -107,9 +107,11 @@ class Shop(Struct):
         skip = ["Content-Type"]
         return await self.caller.stage.ask(method, url, data=raw, headers=sent, skip_auto_headers=skip)
 
-    async def decide(self, *activities: Any, body: dict[str, Any] | None = None, **headers: str | None) -> Answer:
+    async def decide(
+        self, *activities: Any, profile: str = "c-1", body: dict[str, Any] | None = None, **headers: str | None
+    ) -> Answer:
         """Ask for decisions: activities are ids, or pairs of an id and an item count; `body` overrides members."""
-        sent = request(*activities) | (body or {})
+        sent = request(*activities, profile=profile) | (body or {})
         return await self.ask("POST", "decisions", sent, **({"Content_Type": "application/json"} | headers))
 
     async def patch(self, name: str, *operations: dict[str, Any]) -> None:

@@ -190,8 +190,12 @@ async def test_a_compressed_body_is_read(accepting: Stage, encoding: str, pack: 
 
 async def test_a_compressed_body_forwarded_as_it_came_is_plain(bundled_url: str) -> None:
     """Target gets JSON, not what the caller's header announced to us."""
-    async with run_stage(bundled_url, {"GATEWAY_CLIENT__DEMO__METHOD": "server-side"}) as stage:
-        body = put(ASKED, "$.requestId", "r") | {"id": {"tntId": "a"}}
+    changes = {"GATEWAY_CLIENT__DEMO__METHOD": "server-side", "GATEWAY_OUTBOX__ENABLED": "false"}
+    async with run_stage(bundled_url, changes) as stage:
+        body = put(ASKED, "$.requestId", "r") | {
+            "id": {"tntId": "a"},
+            "experienceCloud": {"analytics": {"supplementalDataId": "0123456789ABCDEF-0123456789ABCDEF"}},
+        }
         await stage.post(gzip.compress(json.dumps(body).encode()), {"Content-Encoding": "gzip"})
         assert stage.stand_in.requests[0].body == body
         assert "Content-Encoding" not in stage.stand_in.requests[0].headers

@@ -38,3 +38,12 @@ async def test_a_write_is_in_the_next_decision_of_the_worker_that_acknowledged_i
     await shop.patch("a", {"op": "replace", "path": "/_instance/xdm:status", "value": "complete"})
     refused = await shop.decide(activity, body=DRY)
     assert (refused.status, refused.body["type"]) == (422, "/problems/activity-not-live")
+
+
+async def test_a_global_cap_holds_for_everybody(shop: Shop):
+    """dec:CA3, CA4."""
+    scarce = await shop.add_offer("scarce", 9, global_cap=2)
+    plain = await shop.add_offer("plain", 1)
+    activity = await shop.add_activity("a")
+    given = [chosen(await shop.decide(activity, profile=f"c-{at}"))[0][0] for at in range(4)]
+    assert given == [scarce, scarce, plain, plain]

@@ -48,12 +48,14 @@ async def test_a_failed_target_leaves_default_content_and_local_answers(stage: S
     assert (answer.status, answer.body["status"]) == (200, 206)
     assert answer.body["execute"]["mboxes"][0] == {"name": "recommendations", "index": 1}
     assert answer.body["execute"]["mboxes"][1]["options"]
-    assert answer.headers["x-gateway-degraded"] == "upstream-refused"
+    assert answer.headers["x-gateway-degraded"] == 'upstream-refused;missing="recommendations"'
 
 
 async def test_server_side_forwards_the_callers_bytes_unchanged(redis_url: str, store: Store) -> None:
+    """Also the SDID of a caller who has one (get-offers §8)."""
     raw = (
         b'{"requestId":"r1","id":{"tntId":"abc.35_0"},"context":{"channel":"web","new":1e2},'
+        b'"experienceCloud":{"analytics":{"supplementalDataId":"0123456789ABCDEF-fedcba9876543210"}},'
         b'"execute":{"mboxes":[{"index":7,"name":"anything","x":{"y":[1.50]}}]}}'
     )
     async with run_stage(redis_url, {"GATEWAY_CLIENT__DEMO__METHOD": "server-side"}) as stage:

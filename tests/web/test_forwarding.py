@@ -72,7 +72,7 @@ async def test_what_is_not_decided_on_device_is_told(bundled_url: str) -> None:
     async with run_stage(bundled_url, {METHOD: "on-device", **OUTBOX_OFF}) as stage:
         answer = await stage.post(ask("homepage-hero", "recommendations"))
         assert answer.body["status"] == 206
-        assert answer.headers.get("x-gateway-degraded")
+        assert answer.headers["x-gateway-degraded"] == 'on-device;missing="recommendations"'
 
 
 async def test_on_device_without_an_artifact_gives_default_content(bundled_url: str) -> None:
@@ -81,7 +81,11 @@ async def test_on_device_without_an_artifact_gives_default_content(bundled_url: 
         bundled_url, {METHOD: "on-device", "GATEWAY_CLIENT__DEMO__ARTIFACT_LOCATION": "file:///nowhere"}
     ) as stage:
         answer = await stage.post(ask("homepage-hero"))
-        assert (answer.status, answer.body["status"], answer.headers["x-gateway-degraded"]) == (200, 206, "artifact")
+        assert (answer.status, answer.body["status"], answer.headers["x-gateway-degraded"]) == (
+            200,
+            206,
+            'artifact;missing="homepage-hero"',
+        )
         assert answer.body["execute"]["mboxes"] == [{"name": "homepage-hero", "index": 1}]
         assert (await stage.admin("/health/ready")).status == 503
 
@@ -116,6 +120,13 @@ async def test_nameless_views_go_remote_when_any_view_does(edge: Stage) -> None:
     answer = await edge.post({"context": WEB, "prefetch": {"views": [{}]}})
     assert sent_to(edge)["prefetch"] == {"views": [{}]}
     assert [view["name"] for view in answer.body["prefetch"]["views"]] == ["checkout"]
+
+
+@pytest.mark.parametrize("given", [{}, {"requestId": None}, {"requestId": ""}, {"requestId": "mine"}], ids=str)
+async def test_target_may_name_the_request_as_it_was_named(edge: Stage, given: dict[str, Any]) -> None:
+    """delivery-api §7.1: it echoes the id, and makes one where there is none; its answer is believed either way."""
+    answer = await edge.post(ask("recommendations", **given))
+    assert (answer.status, answer.body["status"]) == (200, 200)
 
 
 async def test_named_views_are_split(edge: Stage) -> None:

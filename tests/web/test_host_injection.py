@@ -167,5 +167,6 @@ async def test_redirects_are_not_followed(edge: Stage, canary: Canary) -> None:
     """gw:S9."""
     edge.stand_in.trouble = Trouble(status=302, times=1)
     answer = await edge.post(ASKED)
-    assert (answer.body["status"], answer.headers["x-gateway-degraded"]) == (206, "upstream-refused")
+    assert answer.body["status"] == 206
+    assert answer.headers["x-gateway-degraded"].startswith("upstream-refused;")
     assert "options" not in answer.body["execute"]["mboxes"][0]

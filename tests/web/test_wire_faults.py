@@ -34,7 +34,7 @@ async def count_failures(edge: Stage) -> float:
     "name",
     ["User-Agent", "Sec-CH-UA", "Sec-CH-UA-Full-Version-List", "Sec-CH-UA-Platform", "Sec-CH-UA-Model",
      "Sec-CH-UA-Arch", "Sec-CH-UA-Mobile", "Origin", "Referer", "Accept-Language", "Content-Type",
-     "X-Request-Id", "X-Consumer-Id", "X-Forwarded-For"],
+     "X-Request-Id", "X-Forwarded-For"],
 )  # fmt: skip
 @pytest.mark.parametrize("body", [HERO, MIXED], ids=["local", "mixed"])
 async def test_a_header_that_is_not_utf8_does_no_harm(edge: Stage, name: str, value: bytes, body: bytes) -> None:

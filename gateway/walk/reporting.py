@@ -2,7 +2,7 @@
 
 import time
 
-from gateway.web.walk import Walk
+from gateway.walk.walk import Walk
 
 _DECIDED = {(False, False): "nothing", (True, False): "local", (False, True): "remote", (True, True): "mixed"}
 
@@ -13,8 +13,11 @@ def report(walk: Walk, http_status: int, status: int) -> None:
     seconds = time.perf_counter() - inbound.started
     code = inbound.tenant.code
     services.metrics.count_answer(code, status, _DECIDED[bool(plan.local), bool(plan.remote)], seconds)
+    degraded = ",".join(walk.lost) if walk.lost else ""
     for reason in walk.lost:
         services.metrics.count_degraded(reason)
-    if services.access_log.is_on:
-        facts = (walk.request_id, code, http_status, status, len(plan.local), len(plan.remote), ",".join(walk.lost))
-        services.access_log.add((inbound.tenant.clock(), seconds * 1000, *facts))
+    log = services.access_log
+    if log.is_on:
+        counts = (len(plan.local), len(plan.remote))
+        now = inbound.tenant.clock()
+        log.add((now, seconds * 1000, walk.request_id, code, http_status, status, *counts, degraded))

@@ -1,0 +1,108 @@
+"""What signed-in endpoints and offer decisions use beside the rest: the repository, its callers, profiles, caps.
+
+Servers have it. A process that decides deliveries for itself alone has none of it.
+"""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.access.entitlement import Entitlement
+from gateway.config import Settings, read_schemas
+from gateway.decisioning.opening import Decisioning, Stores, open_decisioning
+from gateway.offers.registry import Registry
+from gateway.store.answers import AnswerStore
+from gateway.store.cap_keys import CapKeys
+from gateway.store.caps import Caps
+from gateway.store.cluster import Access, open_nodes
+from gateway.store.connection import Store
+from gateway.store.decision_events import DecisionEvents
+from gateway.store.entities import Entities
+from gateway.store.epoch import Epoch, Record
+from gateway.store.keys import Keys
+from gateway.store.listing.index import Index
+from gateway.store.profiles import Profiles
+from gateway.store.repository import open_repository
+from gateway.telemetry import Metrics, get_log
+from gateway.upstream.download import open_session
+from gateway.upstream.jwks import KeySet
+
+
+class Business(Struct, frozen=True, kw_only=True):
+    """The repository as its callers use it, and decisions made with what is in it."""
+
+    entitlement: Entitlement
+    registry: Registry
+    entities: Entities
+    index: Index
+    decisions: Decisioning
+
+
+class Redis(Struct, frozen=True, kw_only=True):
+    """The Redis of sessions, on which everything is that no other one is named for; its URL and the key secret."""
+
+    store: Store
+    url: str
+    secret: bytes
+
+
+class Shell(Struct, frozen=True, kw_only=True):
+    """What is there already: configuration, environment, numbers, and whom to tell."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    metrics: Metrics
+    report: Callable[[str, str], Any]
+
+
+@asynccontextmanager
+async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
+    """Give it open; raises ConfigError. A Redis that cannot be reached is no error: it is tried again."""
+    settings, keys = shell.settings, Keys(redis.secret)
+    own = shell.environ.get(settings.repository.url_env, "")
+    async with AsyncExitStack() as stack:
+        entities = await stack.enter_async_context(
+            open_repository(own or redis.url, settings.redis, settings.repository)
+        )
+        registry = Registry(read_schemas(settings.repository.schemas))
+        index = Index(entities, registry)
+        stack.callback(index.close)
+        stores = Stores(
+            entities=entities,
+            profiles=Profiles(redis.store, keys, settings.profiles),
+            caps=await _open_caps(shell, redis, stack),
+            events=DecisionEvents(),
+            answers=AnswerStore(redis.store, keys),
+        )
+        yield Business(
+            entitlement=await _open_entitlement(shell, stack),
+            registry=registry,
+            entities=entities,
+            index=index,
+            decisions=await stack.enter_async_context(open_decisioning(stores, settings.offers, shell.metrics)),
+        )
+
+
+async def _open_caps(shell: Shell, redis: Redis, stack: AsyncExitStack) -> Caps:
+    settings, limits = shell.settings.caps, shell.settings.redis
+    url = shell.environ.get(settings.url_env, "") or redis.url
+    access = Access(url, settings.timeout_ms, limits.connect_timeout_ms, limits.max_waiting)
+    nodes = await open_nodes(access, settings.cluster)
+    epoch = Epoch(nodes, Record(settings.record), settings.shards)
+    caps = Caps(nodes, CapKeys(redis.secret, settings.shards), epoch, settings)
+    stack.push_async_callback(caps.close)
+    return caps
+
+
+async def _open_entitlement(shell: Shell, stack: AsyncExitStack) -> Entitlement:
+    keys, settings = None, shell.settings
+    if settings.access.jwt.jwks:
+        session = await stack.enter_async_context(open_session())
+        keys = KeySet(settings.access.jwt, session, shell.report, time.monotonic)
+    entitlement = Entitlement(settings, shell.environ, keys)
+    if ignored := entitlement.ignored:
+        get_log().warning("access.ignored", count=ignored)
+    return entitlement

@@ -1,0 +1,168 @@
+"""What travels to Target together: the callers of one group, the calls it becomes, and what came back of them."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import Struct
+from yarl import URL
+
+from gateway.delivery.chunking import chunk, rejoin
+from gateway.delivery.merging import Group, Share, join, part
+from gateway.delivery.model import JsonObject
+from gateway.delivery.stitching import put_sdid, read_sdid
+from gateway.delivery.telemetry import attach_entries
+from gateway.errors import UpstreamError, UpstreamRefused
+from gateway.upstream.target import Call, make_headers
+
+if TYPE_CHECKING:
+    from gateway.upstream.joiner import Ticket
+
+
+class Asked(Struct, kw_only=True, frozen=True):
+    """One caller's call to Target.
+
+    `raw` are the bytes of the share's body where nothing was changed in it; `repeatable` is the caller's own request
+    id; `entries` are our own telemetry that travels along. `deadline` is a time of the event loop's clock in seconds.
+    A call `alongside` another one of the same request neither waits for it nor joins any (gw:F4).
+    """
+
+    client: str
+    session_id: str
+    url: URL
+    share: Share
+    request_id: str
+    version: str
+    deadline: float
+    raw: bytes | None = None
+    repeatable: str = ""
+    entries: Sequence[JsonObject] = ()
+    alongside: bool = False
+
+
+class Member:
+    """A share of a bundle with everyone who waits for its answer: its caller, and whoever repeated the call (gw:M6)."""
+
+    __slots__ = ("asked", "bundle", "tickets")
+
+    def __init__(self, asked: Asked, bundle: "Bundle") -> None:
+        """Travel in `bundle`."""
+        self.asked = asked
+        self.bundle = bundle
+        self.tickets: list[Ticket] = []
+
+
+class Answer(Struct, frozen=True):
+    """What a member gets: its part of Target's answer, and why something is missing from it (codes of errors)."""
+
+    reply: JsonObject
+    lost: Sequence[str] = ()
+
+
+class Bundle:
+    """Callers that travel together; `sdid` and `impression_id` are fixed from the moment one of them has seen them."""
+
+    def __init__(self, asked: Asked, sdid: str, impression_id: str = "") -> None:
+        """Begin with one caller."""
+        self.facts = Group([asked.share], sdid, impression_id)
+        self.members = [Member(asked, self)]
+        self.timer: asyncio.TimerHandle | None = None
+        self.wakes_at = 0.0
+        self.is_ripe = False
+        self.risk = 0.0
+        self.left = -1
+        self.tasks: set[asyncio.Task[JsonObject]] = set()
+        self.outcomes: list[JsonObject | BaseException] = []
+        self._bodies: list[JsonObject] = []
+        self._entries = list(asked.entries)
+
+    @classmethod
+    def part_from(cls, member: Member) -> "Bundle":
+        """Give a member a bundle of its own, with the ids of the one it was in; its callers wait on."""
+        facts = member.bundle.facts
+        bundle = cls(member.asked, facts.sdid, facts.impression_id)
+        bundle.members = [member]
+        bundle._entries = []  # they have been sent
+        member.bundle = bundle
+        return bundle
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether its calls have been made: nobody may join any more."""
+        return self.left >= 0
+
+    @property
+    def deadline(self) -> float:
+        """When the last of its callers stops waiting."""
+        return max(member.asked.deadline for member in self.members)
+
+    def add(self, asked: Asked) -> Member:
+        """Take another caller in."""
+        self.facts.add(asked.share)
+        self._entries += asked.entries
+        self.members.append(member := Member(asked, self))
+        return member
+
+    def leave(self, member: Member) -> None:
+        """Go without a caller that went away; there must be others."""
+        self.members.remove(member)
+        self.facts.leave(member.asked.share)
+
+    def let_go(self) -> None:
+        """Forget its callers, who have what they came for, so that nothing is left in a cycle."""
+        self.members = []
+
+    def stop_timer(self) -> None:
+        """Do not wait any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def write_calls(self, most: int, new_id: Callable[[], str]) -> list[Call]:
+        """Give the calls to make, of `most` mboxes at most each; from now on nobody may join or leave."""
+        asked = self.members[0].asked
+        alone = len(self.members) == 1
+        body = asked.share.body if alone else join(self._shares) | {"requestId": new_id()}
+        if body.get("impressionId") is None and (self.facts.impression_id or self.facts.mboxes > most):
+            body = body | {"impressionId": self.facts.impression_id or new_id()}
+        if read_sdid(body) != self.facts.sdid:
+            body = put_sdid(body, self.facts.sdid)
+        body = attach_entries(body, self._entries)
+        self._bodies = [body]
+        if self.facts.mboxes > most:
+            first, *more = chunk(body, most)
+            self._bodies = [first, *(one | {"requestId": new_id()} for one in more)]
+        self.left = len(self._bodies)
+        self.outcomes = [{}] * self.left
+        headers, deadline = make_headers(asked.request_id, asked.version), self.deadline
+        return [
+            Call(asked.url, self._encode(one), headers, deadline, str(one.get("requestId", ""))) for one in self._bodies
+        ]
+
+    def _encode(self, body: JsonObject) -> bytes:
+        """Give the bytes of `body`: its caller's own where nothing in it has changed."""
+        asked = self.members[0].asked
+        return asked.raw if asked.raw is not None and body is asked.share.body else msgspec.json.encode(body)
+
+    @property
+    def _shares(self) -> list[Share]:
+        return [member.asked.share for member in self.members]
+
+    def read_answers(self) -> list[Answer]:
+        """Give each member's answer, in order; raises what went wrong where none has any."""
+        errors = [one for one in self.outcomes if isinstance(one, BaseException)]
+        grave = [error for error in errors if is_invalid(error) or not isinstance(error, UpstreamError)]
+        if grave or len(errors) == len(self.outcomes):
+            raise (grave or errors)[0]
+        replies = [None if isinstance(one, BaseException) else one for one in self.outcomes]
+        if len(replies) > 1:
+            lost = [error.code for error in errors if isinstance(error, UpstreamError)]
+            return [Answer(rejoin(self._bodies, replies), lost)]
+        reply = replies[0] or {}
+        return [Answer(one) for one in (part(reply, self._shares) if len(self.members) > 1 else [reply])]
+
+
+def is_invalid(error: BaseException) -> bool:
+    """Whether Target found the call itself invalid."""
+    return isinstance(error, UpstreamRefused) and error.upstream_status == 400

@@ -1,0 +1,1 @@
+"""What faulty connections to Redis and Target do to answers: `python -m tests.faults` writes docs/faults.md."""

@@ -20,6 +20,7 @@ from gateway.store.caps import Caps
 from gateway.store.cluster import Access, open_nodes
 from gateway.store.connection import Store
 from gateway.store.decision_events import DecisionEvents
+from gateway.store.displays import Displays
 from gateway.store.entities import Entities
 from gateway.store.epoch import Epoch, Record
 from gateway.store.keys import Keys
@@ -76,6 +77,8 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
             caps=await _open_caps(shell, redis, stack),
             events=DecisionEvents(),
             answers=AnswerStore(redis.store, keys),
+            displays=Displays(redis.store, keys),
+            secret=redis.secret,
         )
         yield Business(
             entitlement=await _open_entitlement(shell, stack),

@@ -123,7 +123,6 @@ class Offers(_Table, frozen=True, kw_only=True, rename="kebab"):
     inline_profile: bool = False
     repeats_mb: Annotated[int, Meta(ge=0, le=16_384)] = 32
     sandbox: str = "prod"
-    namespace: str = "ECID"
     containers: list[str] = field(default_factory=list)
     mboxes: dict[str, OfferMbox] = field(default_factory=dict)
 

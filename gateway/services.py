@@ -23,6 +23,7 @@ from gateway.delivery.model import JsonObject
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
+from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
 from gateway.store.connection import Store
 from gateway.store.embedded import EmbeddedServer
@@ -163,6 +164,9 @@ async def open_services(
             shell = Shell(settings=settings, environ=environ, metrics=metrics, report=_reporter("", metrics))
             services.business = await stack.enter_async_context(open_business(shell, records.redis))
             _watch_repository(metrics, services.business.entities)
+            for tenant in tenants.values():
+                mboxes = services.business.decisions.mboxes
+                mboxes.prepare(Space(tenant.client.organization_id, mboxes.sandbox))
         yield services
 
 

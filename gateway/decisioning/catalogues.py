@@ -269,20 +269,26 @@ class Catalogues:
         `until` is of the loop's clock. Raises StoreError where it was never loaded and cannot be.
         """
         key = (space, container)
-        shelf = self._shelves.get(key)
+        shelf = self._shelves.get(key) or self.prepare(space, container)
         if shelf is None:
-            place = find_place(space, container)
-            if place is None:
-                return None
-            self._make_room()
-            shelf = self._shelves[key] = self._places[place] = Shelf(
-                self._source, space, container, Ends(self._let_go, self._forget_offers)
-            )
+            return None
         self._shelves.move_to_end(key)
         view = shelf.view if shelf.is_current else await shelf.meet(until)
         if view is None:
             self._drop(key)
         return view
+
+    def prepare(self, space: Space, container: str) -> Shelf | None:
+        """Begin to load a container; None where it has no id of one."""
+        place = find_place(space, container)
+        if place is None:
+            return None
+        if (space, container) not in self._shelves:
+            self._make_room()
+            ends = Ends(self._let_go, self._forget_offers)
+            shelf = self._places[place] = Shelf(self._source, space, container, ends)
+            self._shelves[space, container] = shelf
+        return self._shelves[space, container]
 
     def note_change(self, place: Place) -> None:
         """Take notice of a write that is about to be acknowledged (X4)."""

@@ -132,7 +132,6 @@ class Decider:
                     merge_policy=request.merge_policy,
                 )
         except (StoreError, TimeoutError) as error:
-            self._metrics.count_degraded("profiles")
             message = "The profile cannot be read just now; try again"
             raise Problem(503, "profile-unavailable", message, headers=_RETRY) from error
 
@@ -143,9 +142,7 @@ class Decider:
         if selection.is_empty:
             return Granted()
         verdict = await self._caps.claim(claimant, selection, claim_id, deadline)
-        if isinstance(verdict, Unavailable):
-            self._metrics.count_degraded(f"caps-{verdict.mode}")
-        else:
+        if not isinstance(verdict, Unavailable):
             self._advice.learn(claimant.space, claimant.container, selection, verdict.room)
         return verdict
 

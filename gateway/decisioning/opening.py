@@ -8,11 +8,13 @@ from msgspec import Struct
 from gateway.config import Offers
 from gateway.decisioning.catalogues import Catalogues
 from gateway.decisioning.decider import Decider
+from gateway.decisioning.mboxes import Counting, OfferMboxes
 from gateway.decisioning.repeats import Repeats
 from gateway.offers.providers import ProfileProvider
 from gateway.store.answers import AnswerStore
 from gateway.store.caps import Caps
 from gateway.store.decision_events import DecisionEvents
+from gateway.store.displays import Displays
 from gateway.store.entities import Entities
 from gateway.telemetry import Metrics
 
@@ -25,6 +27,8 @@ class Stores(Struct, frozen=True, kw_only=True):
     caps: Caps
     events: DecisionEvents
     answers: AnswerStore
+    displays: Displays
+    secret: bytes
 
 
 class Decisioning(Struct, frozen=True, kw_only=True):
@@ -34,6 +38,7 @@ class Decisioning(Struct, frozen=True, kw_only=True):
     decider: Decider
     repeats: Repeats
     events: DecisionEvents
+    mboxes: OfferMboxes
 
 
 @asynccontextmanager
@@ -42,13 +47,15 @@ async def open_decisioning(stores: Stores, settings: Offers, metrics: Metrics) -
     catalogues = Catalogues(stores.entities, settings.most_containers, stores.caps.forget_offer)
     stores.entities.changed = catalogues.note_change
     decider = Decider(stores.profiles, stores.caps, stores.events, metrics)
+    counting = Counting(caps=stores.caps, events=stores.events, displays=stores.displays, secret=stores.secret)
+    mboxes = OfferMboxes(settings, catalogues, decider, counting)
     repeats = Repeats(stores.answers, settings.repeats_mb * 1_048_576)
     metrics.watch(
         lambda: {"catalogues": float(len(catalogues)), "catalogue_age_seconds": catalogues.oldest_s}, kind="gauge"
     )
     metrics.watch(lambda: {"repeats_forgotten": float(repeats.forgotten)}, kind="counter")
     try:
-        yield Decisioning(catalogues=catalogues, decider=decider, repeats=repeats, events=stores.events)
+        yield Decisioning(catalogues=catalogues, decider=decider, repeats=repeats, events=stores.events, mboxes=mboxes)
     finally:
         decider.close()
         await catalogues.close()

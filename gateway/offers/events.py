@@ -6,8 +6,10 @@ from typing import Any
 import jsonschema_rs
 from msgspec import Struct
 
+from gateway.offers.catalog import Catalog, OfferActivity
 from gateway.offers.decide import Decision
 from gateway.offers.decision_requests import describe_faults, refuse
+from gateway.offers.displays import Display
 from gateway.offers.eligibility import write_instant
 from gateway.offers.instances import JsonObject
 from gateway.offers.inventory import Entity
@@ -51,6 +53,30 @@ def record_decision(decision: Decision, recording: Recording) -> JsonObject | No
             }
             for each in decision.propositions
         ],
+    }
+
+
+def record_display(catalog: Catalog, display: Display, organization: str) -> JsonObject | None:
+    """Give the event of a prefetched offer's display, which is when it counts (gw:O2); None where either is gone.
+
+    Whose profile it was is said by the digest that stands for it in the counters.
+    """
+    offer, activity = catalog.offers.get(display.offer), catalog.activities.get(display.activity)
+    if offer is None or not isinstance(activity, OfferActivity):
+        return None
+    proposition = {
+        "xdm:activity": _refer(activity),
+        "xdm:placement": _refer(activity.placement),
+        "xdm:options": [_refer(offer)],
+    }
+    return {
+        "xdm:propositionId": display.id,
+        "xdm:timestamp": write_instant(datetime.fromtimestamp(display.issued_ms / 1000, UTC)),
+        "gw:profileDigest": display.profile,
+        "gw:container": display.container,
+        "gw:organization": organization,
+        "gw:counted": True,
+        "xdm:propositions": [proposition],
     }
 
 

@@ -34,11 +34,15 @@ _SCAN_COUNT = 1_000
 
 
 class Claimant(Struct, frozen=True):
-    """Who a claim counts for: the canonical profile id in a container of a space; no key holds it raw (gw:S6)."""
+    """Who a claim counts for: the canonical profile id in a container of a space; no key holds it raw (gw:S6).
+
+    Where only `digest` is known, what `Caps.digest_profile` gives for a profile, that is enough.
+    """
 
     space: Space
     container: str
-    profile_id: str
+    profile_id: str = ""
+    digest: str = ""
 
 
 class CapCounts(Struct):
@@ -223,8 +227,12 @@ class Caps:
         await self.escrow.close()
         await self._nodes.close()
 
+    def digest_profile(self, container: str, profile_id: str) -> str:
+        """Give what stands for a profile where its id must not be shown."""
+        return self._keys.digest_profile(container, profile_id)
+
     def _find(self, claimant: Claimant) -> _Place:
-        digest = self._keys.digest_profile(claimant.container, claimant.profile_id)
+        digest = claimant.digest or self.digest_profile(claimant.container, claimant.profile_id)
         shards = self._keys.all_shards(claimant.space, claimant.container)
         at = shards[self._keys.place(digest)]
         return _Place(shards, at, at.profile(digest))

@@ -7,6 +7,8 @@
 
 import time
 
+from msgspec import structs
+
 from gateway.delivery.answer import NOTHING, Place, Remote, Results, join
 from gateway.delivery.model import JsonObject
 from gateway.delivery.plan import list_lazily, split
@@ -14,6 +16,7 @@ from gateway.delivery.session import merge_answered_id, read_answered, read_visi
 from gateway.engine import Question, decide_items
 from gateway.walk.identity import ask_session, must_ask_session, note_visitor
 from gateway.walk.meeting import meet
+from gateway.walk.offer_mboxes import answer_displays, count_displays, decide_offered, pick_offered, take_displays
 from gateway.walk.outgoing import start_remote
 from gateway.walk.walk import Walk, names_of
 
@@ -30,15 +33,23 @@ async def answer_request(walk: Walk) -> JsonObject:
 
 async def _take(walk: Walk) -> JsonObject:
     inbound = walk.inbound
-    items = list_lazily(inbound.request, inbound.read_body)
     walk.artifact = inbound.tenant.feed.artifact
-    walk.plan = plan = split(inbound.request, items, walk.artifact, inbound.policy or inbound.tenant.policy)
+    displays = take_displays(walk) if inbound.request.notifications else ()
+    items = list_lazily(inbound.request, inbound.read_body)
+    offered = pick_offered(walk, items)
+    asked = [item for item in items if item not in offered] if offered else items
+    plan = split(inbound.request, asked, walk.artifact, inbound.policy or inbound.tenant.policy)
+    walk.plan = plan = structs.replace(plan, offer=offered) if offered else plan
     note_visitor(walk)
     if must_ask_session(walk):
         await ask_session(walk)
     legs = start_remote(walk) if plan.ask_target else ()
     try:
         local = await _decide(walk) if plan.local else {}
+        if offered:
+            local = {**local, **await decide_offered(walk)}
+        if displays:
+            await count_displays(walk, displays)
         remote = await meet(walk, legs) if legs else NOTHING
     finally:
         for leg in legs:
@@ -55,6 +66,8 @@ async def _take(walk: Walk) -> JsonObject:
         answer |= remote.members
         local = {**remote.results, **local}
     answer |= join(inbound.request, items, local)
+    if displays:
+        answer["notifications"] = answer_displays(displays, answer.get("notifications"))
     if remote.prefetch_metrics and "prefetch" in answer:
         answer["prefetch"]["metrics"] = remote.prefetch_metrics
     if inbound.tenant.client.telemetry:

@@ -49,7 +49,7 @@ def start_remote(walk: Walk) -> list[Leg]:
     if inbound.tenant.client.secondary:
         legs = _start_in_parts(walk)
     else:
-        legs = [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.local)))]
+        legs = [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.ours)))]
     if legs and _is_mixed(walk):
         _share_ids(walk, legs[0].ticket)
     return legs
@@ -60,8 +60,8 @@ def _start_in_parts(walk: Walk) -> list[Leg]:
     inbound, plan, client = walk.inbound, walk.plan, walk.inbound.tenant.client
     first, secondary = part_secondaries(plan.remote, client.secondary)
     tells = bool(inbound.request.notifications or (inbound.request.telemetry and inbound.request.telemetry.entries))
-    if not secondary or not (first or plan.local or tells):
-        return [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.local)))]
+    if not secondary or not (first or plan.ours or tells):
+        return [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.ours)))]
     if inbound.body.get("impressionId") is None:
         inbound.body["impressionId"] = new_id()
     legs = []
@@ -70,7 +70,7 @@ def _start_in_parts(walk: Walk) -> list[Leg]:
     elif not client.secondary_wait_ms:
         walk.lose("secondary", names_of(secondary))  # the rest is decided here, sooner than Target could answer
         return []
-    body = make_body(walk, secondary, first or plan.local)
+    body = make_body(walk, secondary, first or plan.ours)
     apart = {name: value for name, value in body.items() if name not in _ONCE}
     beside = legs[0].ticket if legs else None
     legs.append(Leg(secondary, _start(walk, apart, beside), is_secondary=True))
@@ -101,7 +101,7 @@ def _start(walk: Walk, body: JsonObject, beside: Ticket | None = None) -> Ticket
             request_id=walk.request_id,
             version=__version__,
             deadline=inbound.inner_deadline,
-            raw=inbound.raw if not walk.plan.local and body == inbound.body else None,
+            raw=inbound.raw if not walk.plan.ours and body == inbound.body else None,
             repeatable="" if beside is not None else inbound.request.request_id or "",
             entries=inbound.tenant.telemetry.take() if len(inbound.tenant.telemetry) else (),
             alongside=beside is not None,
@@ -117,7 +117,7 @@ def _note_unsent(walk: Walk, reason: str) -> None:
 
 
 def _refuse_lone_notifications(walk: Walk, error: UpstreamError) -> None:
-    if not walk.plan.local and not walk.plan.remote and walk.inbound.request.notifications:
+    if not walk.plan.ours and not walk.plan.remote and walk.inbound.request.notifications:
         raise error
 
 

@@ -66,7 +66,7 @@ async def _decide(call: Call, container: str) -> Answer:
         parts = (authorization, str(asking.space), container, request_id)
         digest = make_digest(*(part.encode("utf-8", "surrogateescape") for part in parts), raw)
         body = await call.services.decisions.repeats.answer(Repeat(digest, deadline, b'"xdm:dryRun"' not in raw), make)
-    return _answer(200, body, media_type, [("X-Gateway-Degraded", reason) for reason in degraded if reason])
+    return _answer(200, body, media_type, [("X-Gateway-Degraded", reason) for reason in degraded])
 
 
 async def _make_answer(
@@ -82,8 +82,15 @@ async def _make_answer(
         raise Problem(400, "invalid-body", detail, violations=[Violation("malformed-json", "", detail)]) from error
     request = read_request(body, schema, inline_profile=services.settings.offers.inline_profile)
     plan = resolve(view.catalog, request, partial(check_context, services.registry))
-    settled = await services.decisions.decider.decide(plan, asking)
-    degraded.append(settled.degraded)
+    try:
+        settled = await services.decisions.decider.decide(plan, asking)
+    except Problem as problem:
+        if problem.code == "profile-unavailable":
+            services.metrics.count_degraded("profiles")
+        raise
+    if settled.degraded:
+        services.metrics.count_degraded(settled.degraded)
+        degraded.append(settled.degraded)
     return encode(await services.decisions.decider.respond(settled))
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gateway.config import Caps as CapSettings
-from gateway.errors import GatewayError, ScriptFailed, StoreError, StoreTimeout, StoreUnreachable
+from gateway.errors import ConfigError, GatewayError, ScriptFailed, StoreError, StoreTimeout, StoreUnreachable
 from gateway.offers.capping import Counter, Granted, Refused, Selection, Unavailable, Verdict, judge
 from gateway.offers.instances import Space
 from gateway.store.cap_claims import BAD_EPOCH, Lost, Move, Moves, Outcome, read_outcome, write_claims
@@ -24,6 +24,7 @@ from gateway.store.epoch import Epoch
 from gateway.store.escrow import Escrow
 from gateway.store.replication import Replication
 from gateway.store.scripts import SCRIPTS
+from gateway.telemetry import get_log
 
 CLAIM_LIFE_S = 600
 """How long a claim id gets its first verdict again (gw:C2)."""
@@ -75,6 +76,7 @@ class Caps:
         self._replication = Replication(settings.replicas if strict else 0, settings.timeout_ms // 2)
         self.escrow = Escrow(nodes, self._replication, lambda: epoch.token)
         self._mode: Literal["closed", "open"] = settings.when_store_fails
+        self._is_blamed = False
         self._patience_s = settings.patience_ms / 1000
 
     async def claim(self, claimant: Claimant, selection: Selection, claim_id: str, deadline: float) -> Verdict:
@@ -93,6 +95,9 @@ class Caps:
                 verdict = await (
                     self._judge(claimant, selection) if selection.is_dry else self._claim(claimant, selection, claim_id)
                 )
+        except ConfigError as error:
+            self._blame(error)
+            verdict = Unavailable("closed")
         except (GatewayError, TimeoutError):
             verdict = Unavailable(self._mode)
         self._count(verdict)
@@ -236,6 +241,11 @@ class Caps:
         shards = self._keys.all_shards(claimant.space, claimant.container)
         at = shards[self._keys.place(digest)]
         return _Place(shards, at, at.profile(digest))
+
+    def _blame(self, error: ConfigError) -> None:
+        if not self._is_blamed:
+            get_log().error("caps.unusable", detail=error.message)
+        self._is_blamed = True
 
     def _count(self, verdict: Verdict) -> None:
         if isinstance(verdict, Granted):

@@ -27,9 +27,13 @@ class Keys:
         """Give the key of a session's record."""
         return f"{self._tag(client, session_id)}:session".encode()
 
-    def _tag(self, client: str, *ids: str) -> str:
+    def digest(self, *texts: str) -> str:
+        """Give 32 hexadecimal digits that stand for texts; the first one says what they are, so that kinds differ."""
         digest = self._hash.copy()
-        for text in (client, *ids):
+        for text in texts:
             part = text.encode("utf-8", "surrogatepass")
             digest.update(len(part).to_bytes(8, "big") + part)
-        return f"{{{client}:{digest.hexdigest()}}}"
+        return digest.hexdigest()
+
+    def _tag(self, client: str, *ids: str) -> str:
+        return f"{{{client}:{self.digest(client, *ids)}}}"

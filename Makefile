@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench bench-peers bench-swap lock clean
+.PHONY: help run test check fuzz bench bench-peers bench-swap lock clean
 
 help:            ## say what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /\1 - /p' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ check: $(VENV)/.dev        ## lint, formatting, types, layers
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -m pytest tests/test_layers.py
+
+fuzz: $(VENV)/.dev         ## try the HTTP interface with schemathesis, longer than the tests do
+	@$(PY) -m tests.fuzz
 
 bench: $(VENV)/.bench      ## measure, print a table, draw build/bench/bench.png
 	@$(PY) -m tests.load

@@ -15,18 +15,27 @@
       session, cookies      who the visitor is           web/        I/O: the edge
     pql/        PURE: the Profile Query Language           wire, inbound, response, connections   HTTP
       lexer, parser, nodes  text to tree                   walk, delivery, identity, outgoing     the walk
-      library, compiler     tree to closures, with fuel    routes, middleware, cors, admin
-    offers/     PURE: business objects, and the decisions made with them
-      instances             one stored object, one write
+      library, compiler     tree to closures, with fuel    routes, middleware, cors, admin, docs, openapi/
+    access/     who calls, and what they may: tokens       rest, callers, problems   signed-in endpoints
+    transfer, entity_commands   a container as a file      negotiation, preconditions, hal   what HTTP adds to them
+                                                           repository, entities, containers, writing, deleting
+    offers/     PURE: business objects of the repository   entities, schemas, registry   what a type is
+      repository, proposals   one write                    patch, envelopes, editing, validation, checks, references
+      instances, operations   what is kept, one delete     query, filters, ordering, search   what a list asks for
+    offers/     PURE: and the decisions made with these objects
       inventory, catalog, ranking      stored objects to a compiled container, candidates ranked
       request_schemas, decision_requests, model  what is asked, checked
       decide, eligibility, arbitration, capping   who gets what, and what has to be counted first
       response, content, trace, candidates, diagnostics, effort   answers, and why
       mboxes, displays, events         offers behind mboxes, tokens, what is recorded
+    offers/profile_documents, profiles, providers   people: what is taken of them, what decisions ask for
+    store/profiles, homes, identity_links           people: kept in one slot each, found by several identities
+    store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
+    store/listing/            lists and searches, from SQLite in the memory of each worker
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), tenants, services, web, server,
-__main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
+Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), (tenants | access), services,
+web, server, __main__. Rooms side by side never import each other; `tests/test_layers.py` checks it.
 """
 
 __version__ = "0.1.0"

@@ -93,6 +93,9 @@ def _check_config(settings: Settings, _options: argparse.Namespace) -> int:
     shown = msgspec.to_builtins(settings)
     for client in shown["client"].values():
         client["artifact-location"] = hide_secrets(client["artifact-location"])
+    for token in shown["access"]["token"].values():  # a short token could be found from its hash
+        token["sha256"] = "…"
+    shown["access"]["jwt"]["jwks"] = hide_secrets(settings.access.jwt.jwks)
     shown["artifact"]["url"] = hide_secrets(settings.artifact.url)
     print(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
     return 0

@@ -277,6 +277,9 @@ def check_settings(table: dict[str, Any], source: str) -> Settings:
 
 def _check_access(access: Access, source: str) -> None:
     """Refuse names that nothing defines: a grant or a token with a slip of the pen would silently give nothing."""
+    scheme, mark, _ = access.jwt.jwks.partition("://")
+    if mark and scheme not in ("https", "file"):
+        raise ConfigError(f"{source}: access.jwt.jwks = {hide_secrets(access.jwt.jwks)} is not a file or an https URL")
     for name, profile in access.profile.items():
         _check_known(f"{source}: access.profile.{name}.organization", profile.organization, access.organization)
         for sandbox in profile.sandboxes:

@@ -56,8 +56,13 @@ class Stage(Struct):
 
 
 @asynccontextmanager
-async def run_stage(redis_url: str, changes: dict[str, Any] | None = None) -> AsyncIterator[Stage]:
-    """Give a stage from config/test.toml; `changes` are keys as `{"GATEWAY_WEB__KEEP_CLIENTS": "false"}`."""
+async def run_stage(
+    redis_url: str, changes: dict[str, Any] | None = None, secrets: dict[str, str] | None = None
+) -> AsyncIterator[Stage]:
+    """Give a stage from config/test.toml; `changes` are keys as `{"GATEWAY_WEB__KEEP_CLIENTS": "false"}`.
+
+    `secrets` are what keys that end in `-env` name.
+    """
     stand_in = StandIn(["demo"], {ORGANIZATION: "demo"})
     port = await stand_in.start()
     origin = f"http://127.0.0.1:{port}"
@@ -68,7 +73,7 @@ async def run_stage(redis_url: str, changes: dict[str, Any] | None = None) -> As
         "GATEWAY_CLIENT__DEMO__ARTIFACT_LOCATION": f"{origin}/artifact/demo/production/v1/rules.json",
     }
     settings = check_settings(overlay_environment(table, given | (changes or {})), "the tests")
-    environ = {"REDIS_URL": redis_url, "GATEWAY_KEY_SECRET": "a secret of the tests"}
+    environ = {"REDIS_URL": redis_url, "GATEWAY_KEY_SECRET": "a secret of the tests"} | (secrets or {})
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
         try:
             async with run_gateway(settings, environ) as running:

@@ -93,6 +93,19 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a value that is a table": ({"web": {"listen": {}}}, "web.listen"),
     "no organization": ({"client": {"demo": {}}}, "organization-id"),
     "no client": ({"client": {}}, "no client is configured"),
+    "keys over http": ({"access": {"jwt": {"jwks": "http://me:secret@a.example/keys"}}}, "http://a.example/keys"),
+    "a token of nobody's organisation": (
+        {"access": {"token": {"t": {"sha256": "0" * 64, "account": "a", "organizations": ["X"]}}}},
+        "access.token.t.organizations",
+    ),
+    "a token that is no hash": (
+        {"access": {"token": {"t": {"sha256": "secret", "account": "a", "organizations": []}}}},
+        "access.token",
+    ),
+    "a profile of no organisation": (
+        {"access": {"profile": {"p": {"organization": "X", "sandboxes": []}}}},
+        "access.profile.p.organization",
+    ),
     "a client code with a dot": ({"client": {"a.b": {"organization-id": "x"}}}, "a.b"),
     "a client code with a slash": ({"client": {"a/../b": {"organization-id": "x"}}}, "not a Target client code"),
     "an empty client code": ({"client": {"": {"organization-id": "x"}}}, "not a Target client code"),

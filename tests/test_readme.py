@@ -34,6 +34,14 @@ async def test_the_first_requests_get_a_local_a_remote_and_a_mixed_answer(redis_
     assert answers[2]["execute"]["mboxes"][0]["options"][0]["content"] == told
 
 
+async def test_the_home_document_is_there_for_the_demonstration(redis_url: str, store: Store) -> None:
+    (words,) = [words for words in REQUESTS if any("/data/core/xcore" in word for word in words)]
+    headers = dict(words[at + 1].split(": ") for at, word in enumerate(words) if word == "-H")
+    async with run_stage(redis_url) as stage:
+        answer = await stage.ask("GET", "/data/core/xcore/", headers=headers)
+    assert (answer.status, list(answer.body["_embedded"].values())) == (200, [[]])
+
+
 def test_files_it_points_to_exist() -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert (ROOT / target).exists(), target

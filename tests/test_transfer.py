@@ -18,6 +18,7 @@ from gateway.entity_commands import describe, find_space, run
 from gateway.errors import ConfigError, GatewayError
 from gateway.offers.registry import Registry
 from gateway.store.connection import Store
+from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.transfer import Taken, TransferError, check_lines, read_lines
 from tests.stage import run_stage
@@ -110,6 +111,20 @@ async def test_what_is_not_there_can_be_neither_exported_nor_imported(clean_url:
     assert "cannot read" in said
 
 
+async def test_a_private_server_is_used_whether_it_runs_or_not(tmp_path: Path):
+    """Without a URL: that of a running gateway, whose folder is locked, or one started for the command."""
+    mine = settings()
+    private = msgspec.structs.replace(mine, redis=msgspec.structs.replace(mine.redis, data_dir=str(tmp_path / "r")))
+    path = str(tmp_path / "file")
+    with EmbeddedServer(tmp_path / "r") as server:
+        container, _ = await fill(server.url)
+        options = make_parser().parse_args(["entities", "export", "--container", container, "--output", path])
+        assert await run(private, options, {}) == 0
+    assert await run(private, options, {}) == 0
+    options = make_parser().parse_args(["entities", "import", "--input", path])
+    assert await run(private, options, {}) == 0
+
+
 async def test_what_was_changed_while_reading_is_as_it_is_in_the_end(clean_url: str):
     """The file is the container as of one moment: what came or went during the reading is in it, or not."""
     from gateway.offers.instances import Space
@@ -197,6 +212,8 @@ WRONG = {
     "an unknown schema": ([HEADER, RECORD, TAG | {"schemas": ["https://x.example/y"]}], "repository.schemas"),
     "no date": ([HEADER, RECORD, TAG | {"repo:createdDate": "yesterday"}], "RFC 3339"),
     "an invalid instance": ([HEADER, RECORD, TAG | {"_instance": {"xdm:name": 7}}], "/_instance/xdm:name"),
+    "a long integer": ([HEADER, RECORD, TAG | {"_instance": TAG["_instance"] | {"n": 10**30}}], "64 bits"),
+    "a deep instance": ([HEADER, RECORD, TAG | {"_links": {"a": json.loads("[" * 80 + "]" * 80)}}], "nested"),
     "no @id": ([HEADER, RECORD, TAG | {"_instance": {"xdm:name": "t"}}], "@id"),
     "another @id": ([HEADER, RECORD, TAG | {"_instance": {"xdm:name": "t", "@id": "xcore:offer:1"}}], "@id"),
 }

@@ -10,6 +10,7 @@ from gateway.telemetry import get_log
 
 _WORDS = """
 The gateway decides at {public}/rest/v1/delivery, health and metrics are at {admin}.
+Offers are managed below {public}/data/core/xcore; {admin}/docs shows how.
 Try it from another terminal (the README explains the answers); Ctrl-C stops everything.
 
   curl -s '{public}/rest/v1/delivery?client={client}&sessionId=s1' -d \\

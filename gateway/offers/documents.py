@@ -1,5 +1,6 @@
 """JSON documents from outside: read with limits, compared as JSON, addressed by pointers."""
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -25,11 +26,14 @@ VALUE = "\0value"
 Path = tuple[str, ...]
 
 
-class Measure(NamedTuple):
-    """How large a value is: levels of nesting, and nodes plus characters."""
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
 
-    depth: int
-    weight: int
+
+class Size(NamedTuple):
+    """How large a value is."""
+
+    nodes: int
+    characters: int
 
 
 def read_json(body: bytes) -> Any:
@@ -39,44 +43,56 @@ def read_json(body: bytes) -> Any:
     try:
         value = msgspec.json.decode(body)
     except RecursionError:
-        raise _too_deep() from None
+        raise too_deep("The body") from None
     except ValueError as error:
         raise Problem(
             400, "malformed-json", "The body is not JSON in UTF-8; check quotes, commas and escapes"
         ) from error
-    if measure(value).depth > MAX_DEPTH:
-        raise _too_deep()
+    if depth_of(value) > MAX_DEPTH:
+        raise too_deep("The body")
+    if _LONG_NUMBER.search(body):
+        _refuse_long_integers(value)
     return value
 
 
-def _too_deep() -> Problem:
-    return Problem(413, "too-large", f"The body is nested deeper than {MAX_DEPTH} levels")
+def too_deep(what: str) -> Problem:
+    """Make the answer to what is nested too deep."""
+    return Problem(413, "too-large", f"{what} is nested deeper than {MAX_DEPTH} levels")
 
 
-def measure(value: object) -> Measure:
-    """Give the size of a value, however deep it is. Raises Problem 400 for an integer beyond 64 bits."""
-    depth, weight, level = 0, 0, [value]
-    while level:
-        weight += sum(_weigh(each) for each in level)
-        depth += any(isinstance(each, dict | list) for each in level)
-        level = [child for each in level for child in _children(each)]
-    return Measure(depth, weight)
+def depth_of(value: object) -> int:
+    """Count the levels of lists and objects of a value, however deep it is."""
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        level = [child for each in level for child in (each.values() if isinstance(each, dict) else each)]
+        depth += 1
+    return depth
 
 
-def _weigh(value: object) -> int:
-    if isinstance(value, str):
-        return 1 + len(value)
-    if isinstance(value, dict):
-        return 1 + sum(map(len, value))
-    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
-        raise Problem(400, "malformed-json", "The body has an integer beyond 64 bits; send it as a string")
-    return 1
+def size_of(value: object, most: int) -> Size:
+    """Count nodes and characters of a value, no further than until there are more nodes than `most`."""
+    nodes, characters, waiting = 0, 0, [value]
+    while waiting and nodes <= most:
+        each = waiting.pop()
+        nodes += 1
+        if isinstance(each, str):
+            characters += len(each)
+        elif isinstance(each, dict):
+            characters += sum(map(len, each))
+            waiting.extend(each.values())
+        elif isinstance(each, list):
+            waiting.extend(each)
+    return Size(nodes, characters)
 
 
-def _children(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
+def _refuse_long_integers(value: object) -> None:
+    """Refuse integers that neither an index nor most readers of JSON can keep."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, int) and abs(each) > LARGEST_INTEGER:
+            raise Problem(400, "malformed-json", "The body has an integer beyond 64 bits; send it as a string")
+        waiting.extend(each.values() if isinstance(each, dict) else each if isinstance(each, list) else ())
 
 
 def copy(value: Any) -> Any:
@@ -108,7 +124,10 @@ def find(value: object, path: Path, at: tuple[str | int, ...] = ()) -> Iterator[
     step, rest = path[0], path[1:]
     if isinstance(value, list) and step == ITEM:
         for index, item in enumerate(value):
-            yield from find(item, rest, (*at, index))
+            if not rest:
+                yield (*at, index), item
+            elif isinstance(item, dict | list):
+                yield from find(item, rest, (*at, index))
     elif isinstance(value, dict) and step == VALUE:
         for name, item in value.items():
             yield from find(item, rest, (*at, name))

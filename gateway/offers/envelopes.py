@@ -1,10 +1,17 @@
 """The envelope around an `_instance`: what a body may have in it, and the links (spec repository §6, §7, §9.1)."""
 
+from itertools import islice
 from typing import Any
 
-from gateway.errors import Violation
+from gateway.errors import Problem, Violation
 from gateway.offers.documents import equal, point
 from gateway.offers.instances import JsonObject
+
+MAX_LINKS = 200
+"""Custom links of an instance, and those of one relation."""
+
+MOST_MEMBERS = 200
+"""Members of an envelope that are looked at; one with more has wrong ones among them."""
 
 CONTENT = ("_instance", "_links")
 CONTEXTS = "productContexts"
@@ -35,7 +42,7 @@ def check_members(body: JsonObject, stored: JsonObject | None, *, contexts: bool
     `stored` is the envelope as stored, None for a create.
     """
     found = [_missing(name) for name in CONTENT if name not in body]
-    for name, value in body.items():
+    for name, value in islice(body.items(), MOST_MEMBERS):
         if name in CONTENT:
             if not isinstance(value, dict):
                 found.append(Violation("type", point(name), "must be an object"))
@@ -67,7 +74,12 @@ def _check_contexts(value: object) -> list[Violation]:
 
 
 def check_links(links: JsonObject, made: JsonObject, *, is_new: bool) -> list[Violation]:
-    """Check custom links (E11), and that the repository's own (`made`) are absent, unchanged, or sent on POST (E12)."""
+    """Check custom links (E11), and that the repository's own (`made`) are absent, unchanged, or sent on POST (E12).
+
+    Raises Problem 413 where there are too many.
+    """
+    if len(links) > MAX_LINKS:
+        raise Problem(413, "too-large", f"An instance may have {MAX_LINKS} links")
     found = []
     for relation, value in links.items():
         if relation not in made:
@@ -81,6 +93,8 @@ def check_links(links: JsonObject, made: JsonObject, *, is_new: bool) -> list[Vi
 def _check_relation(relation: str, value: Any) -> list[Violation]:
     if not isinstance(value, list):
         return _check_link(value, ("_links", relation))
+    if len(value) > MAX_LINKS:
+        raise Problem(413, "too-large", f"A relation may have {MAX_LINKS} links")
     return [wrong for index, link in enumerate(value) for wrong in _check_link(link, ("_links", relation, index))]
 
 

@@ -11,12 +11,12 @@ from jsonpatch import JsonPatch, JsonPatchException, JsonPatchTestFailed
 from jsonpointer import JsonPointer, JsonPointerException
 
 from gateway.errors import Problem, Violation
-from gateway.offers.documents import MAX_BODY_BYTES, MAX_DEPTH, Path, measure
+from gateway.offers.documents import MAX_BODY_BYTES, MAX_DEPTH, Path, Size, depth_of, size_of, too_deep
 from gateway.offers.instances import JsonObject
 
 MAX_OPERATIONS = 1_000
-MAX_COPIED = 4 * MAX_BODY_BYTES
-"""What all `copy` operations of a patch may add up to, in nodes and characters."""
+MAX_COPIED_NODES = 50_000
+"""Values that all `copy` operations of a patch may add; their characters may be as many as the bytes of a body."""
 
 WITH_FROM = ("move", "copy")
 WITH_VALUE = ("add", "replace", "test")
@@ -95,12 +95,15 @@ def apply_patch(operations: list[Operation], document: JsonObject) -> JsonObject
 
     Raises Problem: 409 patch-test-failed, 422 patch-target-missing, 413 where copies or nesting grow too large.
     """
-    copied = 0
-    for operation in operations:
-        copied += _grown(operation, document)
-        if copied > MAX_COPIED:
-            raise Problem(413, "too-large", "The copies of this patch are too large together")
-        document = _apply(operation, document)
+    copied = Size(0, 0)
+    try:
+        for operation in operations:
+            copied = _count_copied(operation, document, copied)
+            document = _apply(operation, document)
+    except RecursionError:
+        raise too_deep("The patched instance") from None
+    if depth_of(document) > MAX_DEPTH:
+        raise too_deep("The patched instance")
     return document
 
 
@@ -140,17 +143,16 @@ def _has_bad_index(path: Path, value: Any) -> bool:
     return False
 
 
-def _grown(operation: Operation, document: JsonObject) -> int:
-    """Give what a copy adds. Raises Problem 413 when a value comes to lie too deep."""
-    if operation.name in ("remove", "test"):
-        return 0
-    value = operation.value
-    if operation.source is not None:
-        try:
-            value = JsonPointer.from_parts(operation.source).resolve(document)
-        except JsonPointerException:
-            return 0
-    size = measure(value)
-    if len(operation.path) + size.depth > MAX_DEPTH:
-        raise Problem(413, "too-large", f"Operation {operation.index} nests deeper than {MAX_DEPTH} levels")
-    return size.weight if operation.name == "copy" else 0
+def _count_copied(operation: Operation, document: JsonObject, copied: Size) -> Size:
+    """Add what a copy adds. Raises Problem 413 when that is too much for one patch."""
+    if operation.name != "copy" or operation.source is None:
+        return copied
+    try:
+        value = JsonPointer.from_parts(operation.source).resolve(document)
+    except JsonPointerException:
+        return copied
+    more = size_of(value, MAX_COPIED_NODES)
+    copied = Size(copied.nodes + more.nodes, copied.characters + more.characters)
+    if copied.nodes > MAX_COPIED_NODES or copied.characters > MAX_BODY_BYTES:
+        raise Problem(413, "too-large", "The copies of this patch are too large together")
+    return copied

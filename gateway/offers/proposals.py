@@ -3,8 +3,8 @@
 import msgspec
 from msgspec import Struct
 
-from gateway.errors import Problem, Violation
-from gateway.offers.documents import MAX_DEPTH, Path, copy, measure
+from gateway.errors import Violation
+from gateway.offers.documents import MAX_DEPTH, Path, copy, depth_of, too_deep
 from gateway.offers.editing import check_step, fill_defaults, keep_guarded
 from gateway.offers.entities import EntityType
 from gateway.offers.envelopes import CONTENT, CONTEXTS, check_links, check_members
@@ -135,8 +135,8 @@ def _check(registry: Registry, work: Work, after: JsonObject) -> list[Violation]
 
 
 def _change(registry: Registry, work: Work, envelope: JsonObject) -> Change:
-    if measure(envelope).depth > MAX_DEPTH:
-        raise Problem(413, "too-large", f"The instance is nested deeper than {MAX_DEPTH} levels")
+    if depth_of(envelope) > MAX_DEPTH:
+        raise too_deep("The instance")
     after, revision = envelope["_instance"], envelope["repo:etag"]
     return Change(
         instance_id=envelope["instanceId"],

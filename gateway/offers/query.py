@@ -4,7 +4,7 @@ Pairs are the query string split on `&` only and decoded once (U17, F1); a `+` h
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from msgspec import Struct
 from gateway.errors import Problem
 from gateway.offers.filters import ENVELOPE, ORDER_SEGMENT, check_value, read_filter, read_path, refuse, resolve
 from gateway.offers.ordering import Path, find_value, read_start, write_start
+from gateway.offers.parameters import CONTAINERS, LIST, SEARCH, Pairs, Parameters
 from gateway.offers.search import Search, read_terms
 
 DEFAULT_LIMIT = 50
@@ -30,8 +31,6 @@ CREATED = ("repo:createdDate",)
 PRODUCTS = ("productContexts",)
 WILDCARD = re.compile(r"[*?]")
 KINDS = {"string": "string", "number": "number", "integer": "number", "boolean": "boolean"}
-
-Pairs = Sequence[tuple[str, str]]
 
 
 class Schemas(Protocol):
@@ -81,33 +80,6 @@ class ListQuery(Struct, frozen=True, kw_only=True):
     limit: int = DEFAULT_LIMIT
     conditions: tuple[Condition, ...] = ()
     search: Search | None = None
-
-
-class Parameters:
-    """The parameters of one request; those this API does not know are ignored (U16, X9)."""
-
-    def __init__(self, pairs: Pairs, single: frozenset[str], repeatable: frozenset[str]) -> None:
-        """Refuse a parameter that is there twice and may not be, with Problem 400 invalid-parameter."""
-        self._values: dict[str, list[str]] = {}
-        for name, value in pairs:
-            key = "orderBy" if name == "orderby" else name
-            if key in single and key in self._values:
-                raise Problem(400, "invalid-parameter", f"{name} may be given only once")
-            if key in single or key in repeatable:
-                self._values.setdefault(key, []).append(value)
-
-    def one(self, name: str) -> str | None:
-        """Give the value of a parameter, None where it is absent."""
-        return self._values.get(name, [None])[0]
-
-    def all(self, name: str) -> list[str]:
-        """Give every value of a parameter."""
-        return self._values.get(name, [])
-
-
-LIST = frozenset({"schema", "orderBy", "start", "limit", "name"})
-SEARCH = LIST | {"q", "qop"}
-CONTAINERS = frozenset({"start", "limit"})
 
 
 def parse_list_query(pairs: Pairs, schemas: Schemas) -> ListQuery:

@@ -6,6 +6,7 @@ everything that is wrong at once.
 
 import unicodedata
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -31,7 +32,8 @@ DETAILS = {
 def find_references(registry: Registry, types: Iterable[EntityType], instance: JsonObject) -> tuple[Reference, ...]:
     """Give every foreign key that is set. Raises Problem 413 where there are too many."""
     keys = [key for row in types for key in registry.foreign_keys(row) if _applies(key, instance)]
-    found = tuple(dict.fromkeys(reference for key in keys for reference in _read_key(key, instance)))
+    every = (reference for key in keys for reference in _read_key(key, instance))
+    found = tuple(dict.fromkeys(islice(every, MAX_REFERENCES + 1)))
     if len(found) > MAX_REFERENCES:
         raise Problem(413, "too-large", f"The instance refers to more than {MAX_REFERENCES} others")
     return found

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct, field
 
-from gateway.errors import InvalidBody, Violation
+from gateway.errors import InvalidBody, Problem, Violation
 from gateway.offers.dates import read_instant
-from gateway.offers.documents import MAX_BODY_BYTES, MAX_DEPTH, measure
+from gateway.offers.documents import MAX_BODY_BYTES, read_json
 from gateway.offers.entities import CONTAINER, EntityType
 from gateway.offers.instances import Change, JsonObject
 from gateway.offers.references import find_references, find_unique
@@ -56,8 +56,10 @@ def restore(registry: Registry, document: bytes, *, is_container: bool = False) 
         envelope = _read(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidBody(f"it is not a stored instance: {error}") from error
-    if measure(envelope.instance).depth > MAX_DEPTH or measure(envelope.links).depth > MAX_DEPTH:
-        raise InvalidBody("it is nested too deep")
+    try:
+        read_json(msgspec.json.encode({"_instance": envelope.instance, "_links": envelope.links}))
+    except Problem as error:
+        raise InvalidBody(error.message) from error
     if read_instant(envelope.created) is None or read_instant(envelope.modified) is None:
         raise InvalidBody("its dates are not RFC 3339")
     return _make_change(registry, document, envelope, _find_types(registry, envelope, is_container))

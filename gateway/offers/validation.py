@@ -11,11 +11,14 @@ from msgspec import Struct
 from gateway.errors import ConfigError, Violation
 from gateway.offers.annotations import Annotations, read_annotations
 from gateway.offers.dates import read_instant
-from gateway.offers.documents import ITEM, VALUE, Path, point
+from gateway.offers.documents import ITEM, VALUE, Path, point, size_of
 
 LONGEST_NAME = 255
 MOST_VIOLATIONS = 2_000
-"""Violations looked for in one document."""
+"""Unlisted properties looked for in one document."""
+
+MOST_NODES = 5_000
+"""Values of a document for which every violation is listed; of a larger one only the first of its JSON Schema is."""
 
 RESERVED = re.compile("(xdm|repo|dc):")
 """Prefixes under which only listed properties are taken (N5)."""
@@ -87,12 +90,23 @@ def compile_schema(document: dict[str, Any]) -> Schema:
 def validate(schemas: Sequence[Schema], instance: dict[str, Any]) -> list[Violation]:
     """Give every violation of an `_instance` against each of its schemas; it may have the properties of all (X1)."""
     listings = [schema.annotations for schema in schemas]
-    found = [_unlisted(pointer) for pointer in _find_unlisted(listings, instance, (), ("_instance",))]
+    unlisted = _find_unlisted(listings, instance, (), ("_instance",))
+    found = [_unlisted(pointer) for pointer in islice(unlisted, MOST_VIOLATIONS)]
+    is_large = size_of(instance, MOST_NODES).nodes > MOST_NODES
     for schema in schemas:
-        for error in islice(schema.validator.iter_errors(instance), MOST_VIOLATIONS):
+        for error in _find_first(schema, instance) if is_large else schema.validator.iter_errors(instance):
             found += _read(error, listings)
     mistyped = {each.pointer for each in found if each.code == "type"}
     return [each for each in found if each.code != "enum" or each.pointer not in mistyped]
+
+
+def _find_first(schema: Schema, instance: dict[str, Any]) -> list[jsonschema_rs.ValidationError]:
+    """Give the first error alone: collecting all of a large document could hold everybody else up for seconds."""
+    try:
+        schema.validator.validate(instance)
+    except jsonschema_rs.ValidationError as error:
+        return [error]
+    return []
 
 
 def _unlisted(pointer: str) -> Violation:
@@ -105,7 +119,8 @@ def _find_unlisted(
     """Find properties with a reserved prefix that no schema lists, in objects whose properties are listed (N5)."""
     if isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _find_unlisted(listings, item, (*path, ITEM), (*at, index))
+            if isinstance(item, dict | list):
+                yield from _find_unlisted(listings, item, (*path, ITEM), (*at, index))
     if not isinstance(value, dict) or not any(_begins(listing, path) for listing in listings):
         return
     names = _names_at(listings, path)

@@ -22,7 +22,7 @@ INSTRUCTIONS_PER_STEP = 2
 
 FOREIGN = re.compile(r"[^\x00-\x7f]")
 FLAGS = re.compile(r"\(\?[a-z]+")
-EDGES = re.compile(r"\\[AzZbB]|\^|\$|\(\?(?!s?:|P)")
+EDGES = re.compile(r"\\[AzZbB]|(?<!\[)\^|\$|\(\?(?!s?:|P)")
 MEMORY = 1 << 16
 WILD = {"%": ".*", "_": "."}
 

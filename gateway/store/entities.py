@@ -50,7 +50,10 @@ class Entities(EntityReader):
         await self._durability.check()
 
     async def save(self, space: Space, container: str, change: Change, write_id: str = "") -> Verdict:
-        """Make a change of an instance; `write_id` names this write (one is made where it is ""), raises StoreError."""
+        """Make a change of an instance; `write_id` names this write (one is made where it is ""), raises StoreError.
+
+        Conflict is also the answer where the @id of a new instance belongs to another one already.
+        """
         return await self._save(find_place(space, container), change, change.expected, write_id)
 
     async def import_instance(self, space: Space, container: str, change: Change, write_id: str = "") -> Verdict:

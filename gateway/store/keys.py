@@ -1,4 +1,4 @@
-"""Every key name and every time to live. A key holds no raw id of a visitor, session or customer (gw:S6).
+"""Key names of visitors and their times to live. A key holds no raw id of a visitor, session or customer (gw:S6).
 
 All keys of one session share the hash tag `{<client>:<hash>}`, so that a script may take several of them in a cluster.
 """

@@ -10,7 +10,7 @@ from gateway.offers.receipts import make_receipt
 from gateway.offers.repository import explain
 from gateway.web.hal import answer_hal, read_schemas, read_state
 from gateway.web.negotiation import RECEIPT, choose, make_native
-from gateway.web.preconditions import check_write
+from gateway.web.preconditions import check_write, read_conditions
 from gateway.web.response import Answer
 from gateway.web.rest import Call
 from gateway.web.subjects import Containers, Instances, Subject, is_id, open_container, part_receipt
@@ -24,7 +24,7 @@ async def delete(writing: Writing, instance_id: str) -> Answer:
     """Answer U10 and the DELETE of U4: 200 with a receipt (D1), or 202 with the operation's location (D2)."""
     for _ in range(_MOST_TRIES):
         current = await writing.subject.read(instance_id)
-        check_write(writing.call.request.headers, read_state(current))
+        check_write(read_conditions(writing.call.request.headers), read_state(current))
         answer = await _try_delete(writing, current)
         if answer is not None:
             return answer

@@ -40,7 +40,7 @@ from gateway.web.negotiation import (
     read_content_type,
     strip_version,
 )
-from gateway.web.preconditions import is_unchanged
+from gateway.web.preconditions import is_unchanged, read_conditions
 from gateway.web.response import Answer
 from gateway.web.rest import Call
 from gateway.web.subjects import Subject, open_container
@@ -101,7 +101,7 @@ async def read_one(call: Call, subject: Subject, instance_id: str) -> Answer:
     native = Native(HAL, f'{HAL}; schema="{" ".join(schemas)}"', frozenset(map(strip_version, schemas)))
     media_type = accept(call, native)
     headers = state_headers(state)
-    if is_unchanged(call.request.headers, state):
+    if is_unchanged(read_conditions(call.request.headers), state):
         return answer_hal(call, 304, None, "", headers)
     return answer_hal(call, 200, show(found.document, subject.container), media_type, headers)
 
@@ -167,7 +167,8 @@ def find_types(call: Call, given: MediaType, *, required: bool) -> tuple[EntityT
         raise Problem(415, "schema-missing", f'Name the schema of the instance, e.g. `{given.name}; schema="…/tag"`')
     for schema, entity_type in zip(given.schemas, found, strict=True):
         if entity_type is None:
-            raise Problem(415, "unknown-schema", f"There is no schema {schema[:200]}")
+            shown = schema[:200].encode("utf-8", "replace").decode()
+            raise Problem(415, "unknown-schema", f"There is no schema {shown}")
     return tuple(dict.fromkeys(one for one in found if one is not None))
 
 

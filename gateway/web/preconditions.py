@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
 from msgspec import Struct
+from multidict import MultiMapping
 
 from gateway.errors import Problem
 
 _TAG = re.compile(r'(?:^|(?<=,))\s*(W/)?(?:"([^"]*)"|([^\s,"]+))\s*(?=,|$)')
 _ANY = "*"
+CONDITIONS = ("If-Match", "If-None-Match", "If-Unmodified-Since")
 
 
 class State(Struct, frozen=True):
@@ -28,6 +30,11 @@ class State(Struct, frozen=True):
     def last_modified(self) -> str:
         """The value of `Last-Modified`, which knows seconds only."""
         return format_datetime(self.modified.astimezone(UTC).replace(microsecond=0), usegmt=True)
+
+
+def read_conditions(headers: MultiMapping[str]) -> dict[str, str]:
+    """Give the conditions of a request; several headers of one name are one list (RFC 9110 §5.3)."""
+    return {name: ", ".join(headers.getall(name)) for name in CONDITIONS if name in headers}
 
 
 def is_unchanged(headers: Mapping[str, str], state: State) -> bool:

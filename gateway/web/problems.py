@@ -66,7 +66,7 @@ def make_document(problem: Problem, path: str, request_id: str) -> JsonObject:
         "title": _TITLES.get(problem.code) or "The instance is not valid",
         "status": problem.status,
         "detail": problem.message,
-        "instance": path,
+        "instance": path.encode("utf-8", "replace").decode(),
         "requestId": request_id,
         "errors": [describe(one) for one in sorted(listed, key=lambda one: (one.pointer, one.code))],
     } | problem.members

@@ -17,7 +17,7 @@ Header = tuple[str, str]
 
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _FIXED = "Cache-Control: no-cache, no-store\r\nServer: decisioning-gateway\r\n"
-_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_BODILESS = frozenset({204, 304})
 
 
 class Answer(web.StreamResponse):

@@ -11,11 +11,11 @@ from msgspec import Struct
 from gateway.errors import Problem
 from gateway.ids import new_uuid
 from gateway.offers.documents import MAX_BODY_BYTES, read_json
-from gateway.offers.instances import Change, Conflict, Instance, Saved, Stale
+from gateway.offers.instances import Change, Conflict, Instance, Missing, Saved, Stale
 from gateway.offers.receipts import make_receipt, self_path
 from gateway.offers.repository import Author, Proposal, Target, explain, settle
 from gateway.web.hal import answer_hal, read_state, state_headers
-from gateway.web.preconditions import check_write
+from gateway.web.preconditions import check_write, read_conditions
 from gateway.web.response import Answer
 from gateway.web.rest import Call
 from gateway.web.subjects import Subject
@@ -25,7 +25,6 @@ _MOST_TRIES = 64
 _RETRY = {"Retry-After": "1"}
 _turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 Propose = Callable[[Target, Any], Proposal]
-_CONDITIONS = ("If-Match", "If-None-Match", "If-Unmodified-Since")
 
 
 class Writing(Struct, frozen=True):
@@ -54,8 +53,9 @@ async def change(writing: Writing, instance_id: str, propose: Propose) -> Answer
     change is made again on what is there by then (Q5).
     """
     call, subject = writing.call, writing.subject
+    conditions = read_conditions(call.request.headers)
     current = await subject.read(instance_id)
-    check_write(call.request.headers, read_state(current))
+    check_write(conditions, read_state(current))
     body = await read_body(call)
     done = await _try_change(writing, current, propose, body)
     if done is not None:
@@ -64,7 +64,7 @@ async def change(writing: Writing, instance_id: str, propose: Propose) -> Answer
         for attempt in range(_MOST_TRIES):
             await _pause(attempt)
             current = await subject.read(instance_id)
-            check_write(call.request.headers, read_state(current))
+            check_write(conditions, read_state(current))
             done = await _try_change(writing, current, propose, body)
             if done is not None:
                 return done
@@ -78,6 +78,8 @@ async def _try_change(writing: Writing, current: Instance, propose: Propose, bod
     verdict = await writing.subject.save(made, new_uuid())
     if isinstance(verdict, Saved):
         return answer_receipt(writing, 200, made.document)
+    if isinstance(verdict, Missing):  # gone meanwhile, or its container is
+        await writing.subject.read(current.instance_id)
     if not isinstance(verdict, Stale | Conflict):
         raise explain(verdict)
     return None
@@ -91,6 +93,8 @@ async def create(writing: Writing, propose: Callable[[], Proposal]) -> Answer:
         verdict = await writing.subject.save(made, new_uuid())
         if isinstance(verdict, Saved):
             return answer_receipt(writing, 201, made.document)
+        if isinstance(verdict, Missing):
+            raise Problem(404, "container-not-found", "There is no container with this id")
         if not isinstance(verdict, Stale):
             raise explain(verdict)
     raise give_up()
@@ -123,4 +127,4 @@ def answer_receipt(writing: Writing, status: int, document: bytes) -> Answer:
 
 def expected_revision(call: Call, current: Instance) -> int | None:
     """Give the revision a delete depends on: none, unless the caller set a condition that holds now."""
-    return current.revision if any(name in call.request.headers for name in _CONDITIONS) else None
+    return current.revision if read_conditions(call.request.headers) else None

@@ -63,7 +63,7 @@ class _Connection(asyncio.Protocol):
             start = head + len(_HEAD_END)
             if len(data) >= start + int(data[at : data.find(b"\r\n", at)]):
                 self._part = b""
-                good = data.startswith(_GOOD) and data.startswith(self._load.begins, start)
+                good = data.startswith(self._load.good) and data.startswith(self._load.begins, start)
                 self._load.take_reply(self, good=good and data.find(_DEGRADED, 0, head) < 0)
                 return
         self._part = data
@@ -75,9 +75,10 @@ class _Connection(asyncio.Protocol):
 class Load:
     """Connections to one server; one window of load at a time runs over them."""
 
-    def __init__(self, make_request: MakeRequest, begins: bytes) -> None:
-        """Send what `make_request(n)` gives for the n-th request; a good reply is 200 and its body `begins` so."""
+    def __init__(self, make_request: MakeRequest, begins: bytes, good: bytes = _GOOD) -> None:
+        """Send what `make_request(n)` gives for the n-th request; a good reply and its body begin as said."""
         self.begins = begins
+        self.good = good
         self._make_request = make_request
         self._sent = 0
         self._idle: list[_Connection] = []

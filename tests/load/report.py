@@ -54,6 +54,7 @@ class Row(Struct, frozen=True, kw_only=True):
     p99_ms: float | None = None
     best_p99_ms: float | None = None
     p99_over_bare_ms: float | None = None
+    mb: float | None = None
     failed: int = 0
     goals: tuple[Goal, ...] = ()
 
@@ -62,7 +63,7 @@ class Row(Struct, frozen=True, kw_only=True):
         return ", ".join(goal.describe(getattr(self, goal.figure)) for goal in self.goals)
 
 
-_LABELS = {"per_s": "per s", "ratio": "R", "p99_over_bare_ms": "over bare"}
+_LABELS = {"per_s": "per s", "ratio": "R", "p99_over_bare_ms": "over bare", "p99_ms": "p99"}
 _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("per_s", "per s", ",.0f"),
     ("ratio", "ratio R", ".2f"),
@@ -75,6 +76,7 @@ _COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("p99_ms", "p99 ms", ".2f"),
     ("best_p99_ms", "best p99", ".2f"),
     ("p99_over_bare_ms", "over bare", "+.2f"),
+    ("mb", "MB", ",.0f"),
     ("failed", "failed", "d"),
 )
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import Problem
-from gateway.offers.documents import MAX_BODY_BYTES, MAX_DEPTH, copy, equal, measure, point, read_json
+from gateway.offers.documents import MAX_BODY_BYTES, MAX_DEPTH, copy, depth_of, equal, point, read_json, size_of
 
 SCALARS = (
     st.none()
@@ -58,7 +58,7 @@ def test_deep_nesting_is_refused(body: bytes) -> None:
 
 
 def test_nesting_up_to_the_limit_is_taken() -> None:
-    assert measure(read_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)).depth == MAX_DEPTH
+    assert depth_of(read_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)) == MAX_DEPTH
 
 
 def test_a_body_has_at_most_a_mebibyte() -> None:
@@ -93,6 +93,13 @@ def test_equality_is_that_of_json(left: object, right: object, same: bool) -> No
     """repo:W4."""
     assert equal(left, right) is same
     assert equal(right, left) is same
+
+
+def test_sizes_are_counted_no_further_than_asked() -> None:
+    assert depth_of(1) == 0
+    assert depth_of([[], {"a": [1]}]) == 3
+    assert size_of({"ab": ["c", 1, None], "d": "ef"}, 100) == (6, 6)
+    assert size_of([1] * 1_000, 10).nodes == 11
 
 
 @given(VALUES)

@@ -58,3 +58,11 @@ def test_a_rule_may_be_15360_bytes_long_and_no_longer() -> None:
         sent = {"xdm:name": "n", "xdm:condition": condition}
         faults = faults_of(create(REGISTRY, draft("eligibility-rule"), body(sent)))
         assert [fault.code for fault in faults] == codes
+
+
+def test_of_a_very_large_instance_the_schema_names_its_first_fault() -> None:
+    """repo:K6 lists all of them up to 5,000 values; the other checks go on beyond."""
+    sent = {"xdm:name": "n", "xdm:tags": [7] * 4_000, "xdm:foo": 1}
+    assert len(faults_of(create(REGISTRY, draft("fallback-offer"), body(sent)))) == 1_000
+    faults = name_faults(faults_of(create(REGISTRY, draft("fallback-offer"), body({**sent, "xdm:tags": [7] * 6_000}))))
+    assert faults == ["additional-property /_instance/xdm:foo", "type /_instance/xdm:tags/0"]

@@ -195,6 +195,20 @@ def test_custom_links_need_an_href(links: Any, expected: list[str]) -> None:
         assert msgspec.json.decode(change.document)["_links"] == links
 
 
+@pytest.mark.parametrize(
+    "links", [{f"r{number}": {"href": "/"} for number in range(201)}, {"docs": [{"href": "/"}] * 201}]
+)
+def test_links_are_bounded(links: Any) -> None:
+    with pytest.raises(Problem) as caught:
+        create(REGISTRY, draft("tag"), body(TAG, links))
+    assert (caught.value.status, caught.value.code) == (413, "too-large")
+
+
+def test_unknown_members_are_listed_up_to_a_bound() -> None:
+    """repo:K5."""
+    assert 100 < len(faults(body(TAG, **{f"m{number}": 1 for number in range(5_000)}))) < 1_000
+
+
 def test_self_is_ignored_on_create_and_must_not_change_on_put() -> None:
     """repo:E12."""
     change = settle(REGISTRY, create(REGISTRY, draft("tag"), body(TAG, {"self": 7})))

@@ -77,6 +77,13 @@ def test_copies_cannot_double_a_document_without_end() -> None:
     assert refused(steps).status == 413
 
 
+def test_a_large_part_may_be_moved_as_often_as_one_likes() -> None:
+    there = {"op": "move", "from": "/_instance/a", "path": "/_instance/b"}
+    back = {"op": "move", "from": "/_instance/b", "path": "/_instance/a"}
+    steps = [{"op": "add", "path": "/_instance/a", "value": [0] * 10_000}, *[there, back] * 400]
+    assert len(inside(patched(make("tag", EXAMPLES["tag"]), steps))["a"]) == 10_000
+
+
 def test_a_patched_instance_is_no_larger_than_a_body() -> None:
     steps = [{"op": "add", "path": "/_instance/a", "value": "x" * 600_000}]
     steps += [{"op": "copy", "from": "/_instance/a", "path": "/_instance/b"}]  # type: ignore[dict-item]

@@ -178,7 +178,7 @@ async def test_a_chunked_body_beyond_the_limit_is_refused_too(editor: Caller):
 
 
 async def test_every_violation_is_listed_with_its_pointer(editor: Caller):
-    """repo:K6, repo:K8, repo:X1, repo:X2, repo:X13, repo:P7."""
+    """repo:K6, repo:K8, repo:14X1, repo:14X2, repo:X13, repo:P7."""
     wrong = {
         "xdm:status": "live",
         "xdm:characteristics": {"size": 42},

@@ -6,6 +6,7 @@ from gateway.web.openapi.repository import OPERATIONS
 from gateway.web.repository import REPOSITORY
 from tests.stage import DELIVERY, Stage
 from tests.web.callers import PROBLEM, RECEIPT, ROOT, SIGNED_IN, Caller, schema_id
+from tests.web.wires import exchange, read_json
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 ALLOWED = {
@@ -123,3 +124,22 @@ async def test_a_receipt_is_what_accept_should_name(editor: Caller):
     """repo:M1."""
     answer = await editor.post("tag", {"xdm:name": "t"}, Accept=RECEIPT)
     assert (answer.status, answer.headers["Content-Type"]) == (201, RECEIPT)
+
+
+async def test_bytes_that_are_no_text_are_answered_like_anything_wrong(editor: Caller):
+    """repo:14X3: nothing in a request makes the answer fail."""
+    head = "".join(f"{name}: {value}\r\n" for name, value in SIGNED_IN.items()).encode()
+    for line, extra in (
+        (b"GET /data/core/xcore/\xff HTTP/1.1", b""),
+        (b"GET /data/core/xcore/?q=\xff HTTP/1.1", b""),
+        (b"GET /data/core/xcore/ HTTP/1.1", b"Accept: \xff\r\n"),
+        (b"GET /data/core/xcore/ HTTP/1.1", b"x-request-id: \xff\r\n"),
+        (b"POST /data/core/xcore/containers HTTP/1.1", b'Content-Type: application/json; schema="a:\xff"\r\n'),
+        (b"PATCH /data/core/xcore/containers/\xff HTTP/1.1", b"If-Match: \xff\r\n"),
+    ):
+        sent = line + b"\r\nHost: gateway\r\nConnection: close\r\n" + head + extra + b"Content-Length: 0\r\n\r\n"
+        status, headers, body = await exchange(editor.stage, sent)
+        assert 400 <= status < 500, (line, extra, status, body)
+        assert read_json(body)["status"] == status, (line, body)
+        if line.isascii():  # else it is no HTTP, and nobody knows what was asked for
+            assert headers["content-type"] == PROBLEM

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from gateway.errors import Problem
-from gateway.web.preconditions import State, check_write, is_unchanged
+from gateway.web.preconditions import State, check_write, is_unchanged, read_conditions
 
 STATE = State(3, datetime(2024, 5, 6, 10, 0, 0, 250_000, tzinfo=UTC))
 BEFORE, THEN, AFTER = (
@@ -90,6 +91,13 @@ def test_the_tag_is_the_revision_in_quotes() -> None:
     """repo:Q15."""
     assert STATE.tag == '"3"'
     assert STATE.last_modified == THEN
+
+
+def test_several_headers_of_one_name_are_one_list() -> None:
+    """RFC 9110 §5.3."""
+    headers = CIMultiDict([("if-match", '"1"'), ("If-Match", '"3"'), ("Accept", "x")])
+    assert read_conditions(headers) == {"If-Match": '"1", "3"'}
+    check_write(read_conditions(headers), STATE)
 
 
 @given(st.text(alphabet='W/"3, *1', max_size=20))

@@ -1,11 +1,19 @@
 """Who may use the repository, over HTTP (spec repository §2, §5, and steps 2 to 6 of §9.7)."""
 
 import hashlib
+import json
+import time
+from pathlib import Path
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from tests.stage import Stage, run_stage
 from tests.web.callers import PROBLEM, ROOT, SIGNED_IN, Caller, media_type
+
+SECRET = "a shared secret of at least 32 bytes"
 
 
 def without(*names: str, **changed: str) -> dict[str, str]:
@@ -214,6 +222,34 @@ async def test_a_key_of_another_organisation_is_rejected(clean_url: str):
             "GET", ROOT + "/", headers=caller(stage, "reader").headers | {"x-api-key": "other-console"}
         )
         assert answer.body["type"] == "/problems/api-key-rejected"
+
+
+async def test_signed_tokens_are_taken_where_their_keys_are_configured(clean_url: str, tmp_path: Path):
+    """repo:H1, repo:H11: by shared secret and by published key; expired ones, and those of strangers, are not."""
+    private, stranger = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    published = ECAlgorithm.to_jwk(private.public_key(), as_dict=True) | {"kid": "k", "alg": "ES256"}
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps({"keys": [published]}))
+    changes = {"GATEWAY_ACCESS__JWT__JWKS": str(keys), "GATEWAY_ACCESS__JWT__AUDIENCE": "repository"}
+    async with run_stage(clean_url, changes, {"GATEWAY_JWT_SECRET": SECRET}) as stage:
+        for key, algorithm, claims, status in (
+            (SECRET, "HS256", {}, 201),
+            (private, "ES256", {}, 201),
+            (stranger, "ES256", {}, 401),
+            ("x" * 32, "HS256", {}, 401),
+            (private, "ES256", {"exp": time.time() - 600}, 401),
+            (private, "ES256", {"aud": "another"}, 401),
+            (private, "ES256", {"organizations": ["X@AdobeOrg"]}, 403),
+            (private, "ES256", {"profiles": []}, 403),
+            (private, "ES256", {"profiles": ["readers"]}, 403),
+        ):
+            made = {"sub": "acct-71", "aud": "repository", "organizations": "DEMO@AdobeOrg", "profiles": ["editors"]}
+            token = jwt.encode(made | {"exp": time.time() + 60} | claims, key, algorithm, headers={"kid": "k"})
+            someone = Caller(stage, "", SIGNED_IN | {"Authorization": f"Bearer {token}"})
+            body = {"_instance": {"repo:name": "n"}, "_links": {}}
+            answer = await someone.ask("POST", "/containers", body, Content_Type=media_type("container"))
+            assert answer.status == status, (algorithm, claims, answer.raw)
+            assert status != 201 or answer.body["repo:createdBy"] == "acct-71"
 
 
 async def test_one_account_cannot_make_more_requests_than_it_may(clean_url: str):

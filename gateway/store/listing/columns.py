@@ -1,7 +1,7 @@
 """What the index keeps of an instance for each property path that a query has used (spec repository §11)."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -9,11 +9,8 @@ from gateway.offers.ordering import MISSING, STRING, Path, find_all, find_value,
 from gateway.offers.query import INSTANCE_ID
 from gateway.pql.patterns import compile_whole
 
-PRESENT = b"\x00"
-"""Leaf of a property that is there, but is no single value."""
-
-LISTED = b"\x01"
-"""Leaf of a property that is an array, or is reached through one."""
+NOTHING, OBJECT, ARRAY = 0, 1, 2
+"""The shape of a property beside its key: a single value or nothing at all; an object; an array, or reached by one."""
 
 YES, NO = b"\x01", b"\x00"
 
@@ -23,7 +20,7 @@ class Column(Struct, frozen=True):
 
     path: Path
     instants: bool = False
-    pattern: str = ""
+    pattern: str | None = None
     case_sensitive: bool = False
 
     @property
@@ -36,31 +33,36 @@ ID = Column(INSTANCE_ID)
 """The instance id: every list has it."""
 
 
-def read_keys(document: Any, column: Column) -> tuple[bytes, Iterable[bytes]]:
-    """Give the sort key of a property, and its leaves where it is anything but missing or a single value.
+class Reading(NamedTuple):
+    """What a column keeps of one document: its sort key and, for what is no single value, shape and elements' keys."""
 
-    Leaves are the keys of all elements, PRESENT and, for arrays, LISTED.
-    """
+    key: bytes
+    shape: int = NOTHING
+    leaves: Iterable[bytes] = ()
+
+
+def read_keys(document: Any, column: Column) -> Reading:
+    """Read a property: what is anything but a single value sorts as missing (L8)."""
     kind = "date-time" if column.instants else ""
     value = find_value(document, column.path)
     if isinstance(value, dict):
-        return MISSING, (PRESENT,)
+        return Reading(MISSING, OBJECT)
     if value is not None and not isinstance(value, list):
-        return make_key(value, kind), ()
+        return Reading(make_key(value, kind))
     found = list(find_all(document, column.path))
     if not found:
-        return MISSING, ()
+        return Reading(MISSING)
     keys = {make_key(element, kind) for each in found for element in flatten(each)}
-    return MISSING, (keys - {MISSING}) | {PRESENT, LISTED}
+    return Reading(MISSING, ARRAY, keys - {MISSING})
 
 
-def read_column(document: Any, column: Column) -> tuple[bytes, Iterable[bytes]]:
-    """Give the key of a column, and its leaves."""
-    if not column.pattern:
+def read_column(document: Any, column: Column) -> Reading:
+    """Read a property, or only whether a pattern matches it."""
+    if column.pattern is None:
         return read_keys(document, column)
-    key, leaves = read_keys(document, column.keys)
+    key, _, leaves = read_keys(document, column.keys)
     matching = any(matches(column.pattern, column.case_sensitive, each) for each in (key, *leaves) if each >= STRING)
-    return (YES if matching else NO), ()
+    return Reading(YES if matching else NO)
 
 
 def matches(pattern: str, case_sensitive: object, key: bytes) -> bool:
@@ -74,10 +76,10 @@ class Reader:
     def __init__(self, document: Any) -> None:
         """Read nothing yet."""
         self.document = document
-        self._read: dict[Column, tuple[bytes, Iterable[bytes]]] = {}
+        self._read: dict[Column, Reading] = {}
 
-    def read(self, column: Column) -> tuple[bytes, Iterable[bytes]]:
-        """Give the key of a column, and its leaves."""
+    def read(self, column: Column) -> Reading:
+        """Give what a column keeps."""
         if column not in self._read:
             self._read[column] = read_column(self.document, column)
         return self._read[column]

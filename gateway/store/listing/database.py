@@ -5,22 +5,24 @@ Nothing here knows the event loop: everything runs in the thread of its containe
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import count
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gateway.errors import ConfigError
 from gateway.offers.instances import Instance
 from gateway.offers.ordering import Path
 from gateway.offers.query import ListQuery, Order, Schemas, write_next
-from gateway.offers.search import Search, holds, score
-from gateway.store.listing.columns import Column, Reader, matches
+from gateway.offers.receipts import make_links
+from gateway.offers.search import Search, score
+from gateway.store.listing.columns import Column, Reader
+from gateway.store.listing.engine import connect, transaction
 from gateway.store.listing.pages import Rows
-from gateway.store.listing.patience import Patience, too_slow
+from gateway.store.listing.patience import Patience, breathe, too_slow
 from gateway.store.listing.selection import column_of
 from gateway.store.listing.tables import ListTable
 from gateway.store.listing.texts import TextTable
@@ -28,27 +30,26 @@ from gateway.store.listing.texts import TextTable
 MOST_FIELDS = 24
 """Text tables of single fields; more than one query may name."""
 
-PROBE = "CREATE VIRTUAL TABLE temp.probe USING fts5(words)"
 MOST_KINDS = 10_000
-CHECK_EVERY = 2_000
-"""SQLite instructions between two looks at the clock."""
+MOST_TOTALS = 1_000
+BREATH = 16
 
 CREATED = Order(("repo:createdDate",), "date-time")
 MODIFIED = Order(("repo:lastModifiedDate",), "date-time")
 LATEST = Order(("repo:lastModifiedDate",), "date-time", descending=True)
 NEWEST = Order(("repo:createdDate",), "date-time", descending=True)
 NAME = Order(("_instance", "xdm:name"), "string")
-COMMON_ORDERS = (Order(("instanceId",), "string"), CREATED, NEWEST, MODIFIED, LATEST, NAME)
+AT_ID = Order(("_instance", "@id"), "uri")
+COMMON_ORDERS = (Order(("instanceId",), "string"), CREATED, NEWEST, MODIFIED, LATEST, NAME, AT_ID)
 COMMON_COLUMNS = (
     *dict.fromkeys(column_of(each) for each in COMMON_ORDERS),
-    Column(("_instance", "@id")),
     Column(("_instance", "xdm:status")),
+    Column(("_instance", "xdm:rank", "xdm:priority")),
     Column(("_instance", "xdm:tags")),
 )
 """What every list has from the beginning; anything else costs its first user a pass over the documents."""
 
 decode = msgspec.json.Decoder().decode
-decode_texts = msgspec.json.Decoder(list[str]).decode
 
 
 class Item(Struct, frozen=True):
@@ -71,33 +72,14 @@ class Page(Struct, frozen=True):
         return len(self.items)
 
 
-def connect(patience: Patience) -> sqlite3.Connection:
-    """Open an empty database with the functions the index uses. Raises ConfigError where SQLite has no FTS5."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=512)
-    try:
-        connection.execute(PROBE)
-        connection.execute("DROP TABLE temp.probe")
-    except sqlite3.OperationalError:
-        connection.close()
-        raise ConfigError("this Python's SQLite has no FTS5: install a Python whose sqlite3 module has it") from None
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.create_function("matches", 3, matches, deterministic=True)
-    connection.create_function("holds", 2, hold_any, deterministic=True)
-    connection.set_progress_handler(patience.is_over, CHECK_EVERY)
-    return connection
-
-
-def hold_any(texts: bytes, exact: str) -> bool:
-    """Say whether one of several texts, given as JSON, holds another (T5)."""
-    return any(holds(text, exact) for text in decode_texts(texts))
-
-
 class Database:
     """The instances of one container, ready to be listed and searched; for one thread."""
 
-    def __init__(self, schemas: Schemas) -> None:
-        """Start empty. Raises ConfigError where SQLite has no FTS5."""
+    def __init__(self, schemas: Schemas, container: str = "") -> None:
+        """Start empty; no `container` means that containers are the instances. Raises ConfigError without FTS5."""
         self._schemas = schemas
+        self._open = partial(open_envelope, container)
+        self._totals: dict[ListQuery, int] = {}
         self._patience = Patience()
         self._sql = connect(self._patience)
         self._sql.execute(
@@ -116,7 +98,8 @@ class Database:
 
     def apply(self, instances: Iterable[Instance], gone: Iterable[str] = ()) -> None:
         """Bring instances to their newest state and forget those that are gone; in any order, as often as one likes."""
-        with self._transaction():
+        self._totals.clear()
+        with transaction(self._sql):
             for instance_id in gone:
                 self._forget(instance_id)
             for instance in instances:
@@ -146,32 +129,28 @@ class Database:
 
     def _read(self, query: ListQuery, table: ListTable, tables: list[TextTable]) -> Page:
         rows = Rows(self._sql, table, query, searched=query.search is not None)
-        total = rows.count()
-        taken = [number for number, _ in rows.take(query.limit, total)] if total else []
-        documents = [self._document(number) for number in taken]
-        items = tuple(
-            Item(document, self._score(number, query.search, tables) if query.search else None)
-            for number, document in zip(taken, documents, strict=True)
-        )
-        more = total > len(taken)
-        return Page(items, total, write_next(query, decode(documents[-1])) if more else None)
+        total = self._count(query, rows)
+        taken = rows.take(query.limit, total) if total else []
+        items = [Item(self._document(number), self._score(number, query.search, tables)) for number, _ in taken]
+        if total == len(items):
+            return Page(tuple(items), total)
+        self._totals[replace(query, start=taken[-1][1])] = total - len(items)
+        return Page(tuple(items), total, write_next(query, decode(items[-1].document)))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._sql.execute("BEGIN")
-        try:
-            yield
-        except BaseException:
-            self._sql.execute("ROLLBACK")
-            raise
-        self._sql.execute("COMMIT")
+    def _count(self, query: ListQuery, rows: Rows) -> int:
+        """Give the total; within a walk, as long as nothing changes, it is the last page's less its items."""
+        if query not in self._totals:
+            if len(self._totals) >= MOST_TOTALS:
+                self._totals.clear()
+            self._totals[query] = rows.count()
+        return self._totals[query]
 
     def _document(self, number: int) -> bytes:
         document: bytes = self._sql.execute("SELECT document FROM item WHERE number = ?", (number,)).fetchone()[0]
         return document
 
     def _put(self, instance: Instance) -> None:
-        new, number, old = Reader(decode(instance.document)), *self._known(instance.instance_id)
+        new, number, old = Reader(self._open(instance.document)), *self._known(instance.instance_id)
         values = (instance.instance_id, instance.document)
         if old is None:
             number = self._sql.execute("INSERT INTO item (id, document) VALUES (?, ?)", values).lastrowid or 0
@@ -198,11 +177,11 @@ class Database:
     def _known(self, instance_id: str) -> tuple[int, Reader | None]:
         """Give the number of an instance and what is kept of it; None when there is nothing."""
         row = self._sql.execute("SELECT number, document FROM item WHERE id = ?", (instance_id,)).fetchone()
-        return (row[0], Reader(decode(row[1]))) if row else (0, None)
+        return (row[0], Reader(self._open(row[1]))) if row else (0, None)
 
     def _list(self, name: str) -> ListTable:
         if name not in self._lists:
-            table = self._lists[name] = ListTable(self._sql, f"list_{next(self._names)}", self._patience)
+            table = self._lists[name] = ListTable(self._sql, f"list_{next(self._names)}", self._patience, self._open)
             table.keep(COMMON_COLUMNS)
         return self._lists[name]
 
@@ -230,8 +209,11 @@ class Database:
             if len(self._fields) >= MOST_FIELDS:
                 self._fields.popitem(last=False)[1].drop()
             table = self._fields[path] = TextTable(self._sql, f"field_{next(self._names)}", path, self._skips)
-            for number, document in self._sql.execute("SELECT number, document FROM item"):
-                table.put(number, decode(document), known=False)
+            with transaction(self._sql):
+                for number, document in self._sql.execute("SELECT number, document FROM item"):
+                    table.put(number, self._open(document), known=False)
+                    if number % BREATH == 0:
+                        breathe()
         return [self._fields[path] for path in search.fields] or [self._default]
 
     def _find(self, search: Search, tables: list[TextTable]) -> None:
@@ -243,9 +225,18 @@ class Database:
         self._sql.execute("DELETE FROM found")
         self._sql.execute(f"INSERT INTO found {query}", values)  # names are made here
 
-    def _score(self, number: int, search: Search, tables: list[TextTable]) -> float:
-        """Give the share of terms an instance matches."""
+    def _score(self, number: int, search: Search | None, tables: list[TextTable]) -> float | None:
+        """Give the share of terms an instance matches; None where nothing is searched for."""
+        if search is None:
+            return None
         return 1.0 if search.every else score(search.terms, [text for table in tables for text in table.texts(number)])
+
+
+def open_envelope(container: str, document: bytes) -> dict[str, Any]:
+    """Give a stored envelope with the links it is shown with: filters may name them (L7, E8)."""
+    envelope: dict[str, Any] = decode(document)
+    envelope["_links"] = make_links(envelope, container) | envelope["_links"]
+    return envelope
 
 
 def remember(kind_of: Callable[[Path], bool]) -> Callable[[Path], bool]:

@@ -48,3 +48,8 @@ class Patience:
 def too_slow() -> Problem:
     """Make the answer to a query that takes too long (F9)."""
     return Problem(400, "invalid-filter", f"this query took more than {PATIENCE_S:g} s: make its filters simpler")
+
+
+def breathe() -> None:
+    """Rest so briefly that only a thread which waits for Python notices: between any two ms of Python's own work."""
+    time.sleep(0.0001)

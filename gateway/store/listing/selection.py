@@ -16,7 +16,7 @@ from gateway.offers.ordering import (
     make_string_key,
 )
 from gateway.offers.query import Condition, Order
-from gateway.store.listing.columns import ID, LISTED, PRESENT, YES, Column
+from gateway.store.listing.columns import ARRAY, NOTHING, Column
 from gateway.store.listing.tables import ListTable
 
 Part = tuple[str, list[object]]
@@ -67,21 +67,33 @@ PATTERNS: dict[str, Callable[[Condition], Column]] = {"~": read_expression, "nam
 def write_condition(condition: Condition, table: ListTable) -> Part:
     """Give the test of one filter (F4-F8)."""
     if condition.operator in PATTERNS:
-        return f"{table.place(PATTERNS[condition.operator](condition))} = ?", [YES]
+        return f"number IN (SELECT number FROM {table.place(PATTERNS[condition.operator](condition))})", []  # noqa: S608 # names are made here
     column = column_of(condition)
-    place = table.place(column)
-    if column == ID:
-        return WRITERS[condition.operator](place, condition)
+    single, values = write_single(condition, table)
+    if not table.has_leaves(column):
+        return single, values
     slot = table.slot(column)
-    single, values = WRITERS[condition.operator](place, condition)
-    leaf = f"number IN (SELECT number FROM {table.leaf} WHERE slot = {slot} AND"  # noqa: S608 # names are made here
+    if not condition.operator:
+        return f"({single} OR s{slot} > {NOTHING})", values
+    leaf = f"number IN (SELECT number FROM {table.leaf} WHERE slot = {slot} AND "  # noqa: S608 # names are made here
     if condition.operator == "!=":
         other, others = write_equal("key", condition)
-        return f"({single} OR {leaf} key = ?) AND NOT {leaf} {other}))", [*values, LISTED, *others]
-    if not condition.operator:
-        return f"({single} OR {leaf} key = ?))", [*values, PRESENT]
+        return f"({single} OR (s{slot} = {ARRAY} AND NOT {leaf}{other})))", [*values, *others]
     other, others = WRITERS[condition.operator]("key", condition)
-    return f"({single} OR {leaf} {other}))", [*values, *others]
+    return f"({single} OR {leaf}{other}))" if table.has_values(column) else f"{leaf}{other})", [*values, *others]
+
+
+def write_single(condition: Condition, table: ListTable) -> Part:
+    """Give the test for single values; equality asks the index of its column where there is one."""
+    column = column_of(condition)
+    if condition.operator and not table.has_values(column):
+        return "0", []
+    place = table.place(column)
+    test, values = WRITERS[condition.operator](place, condition)
+    index = table.index(column) if condition.operator == "==" else None
+    if index is None:
+        return test, values
+    return f"number IN (SELECT number FROM {table.name} INDEXED BY {index} WHERE {test})", values  # noqa: S608
 
 
 def write_present(place: str, _condition: Condition) -> Part:

@@ -10,6 +10,7 @@ from gateway.offers.registry import Registry
 from gateway.store.listing.database import Database
 
 SCHEMA = "https://example.com/schemas/thing"
+CONTAINER = "5b0f3c1e-7a64-4c0b-9a51-0d1f0a6d2e11"
 OTHER = "https://example.com/schemas/other"
 DATE_TIME = {"type": "string", "format": "date-time"}
 PROPERTIES = {
@@ -53,7 +54,7 @@ def parse(text: str, *further: tuple[str, str], search: bool = False, schema: st
 
 @contextmanager
 def opened(instances):
-    database = Database(REGISTRY)
+    database = Database(REGISTRY, CONTAINER)
     try:
         database.apply(instances)
         database.finish()

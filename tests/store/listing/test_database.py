@@ -6,11 +6,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import ConfigError, Problem
-from gateway.store.listing import database as module
-from gateway.store.listing.database import Database
+from gateway.errors import Problem
 from tests.store.listing import oracle
-from tests.store.listing.stage import OTHER, REGISTRY, SCHEMA, ids, make_instance, opened, parse, walk
+from tests.store.listing.stage import OTHER, SCHEMA, ids, make_instance, opened, parse, walk
 
 ODD_TEXTS = ["", "a", "A", "b,c", "b\\,c", "é", "z\n", "a\x00", "\U0001f600", "a b", "\\", "\\\\", ","]
 LOOKALIKES = ["\\-", "\\s", "\\s1", "\\x", "true", "false", "1", "1.0", "-2e3", "+1", "null", "2020-01-01T00:00:00Z"]
@@ -204,10 +202,3 @@ def test_a_query_that_takes_too_long_is_refused_and_the_index_goes_on(monkeypatc
         monkeypatch.setattr("gateway.store.listing.patience.PATIENCE_S", 60.0)
         assert database.page(parse("property=p~t.*9")).total == 300
         assert database.page(parse("property=p~^t.*9$")).total == 300
-
-
-def test_a_sqlite_without_full_text_search_is_named_at_the_start(monkeypatch):
-    probe = "CREATE VIRTUAL TABLE temp.probe USING no_such_module(words)"
-    monkeypatch.setattr(module, "PROBE", probe)
-    with pytest.raises(ConfigError, match="FTS5"):
-        Database(REGISTRY)

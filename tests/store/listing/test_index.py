@@ -6,15 +6,16 @@ import threading
 
 import pytest
 
-from gateway.errors import StoreError
+from gateway.errors import ConfigError, StoreError
 from gateway.offers.instances import Saved
 from gateway.offers.query import parse_container_query
 from gateway.store.connection import Store
+from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.store.listing.index import Index
 from gateway.store.places import find_place
 from tests.store.listing.stage import REGISTRY, SCHEMA, ids, make_instance, parse
-from tests.store.objects import SPACE, make_change, make_container, make_entities, new_uuid
+from tests.store.objects import SPACE, make_change, make_container, make_entities, new_uuid, opened
 
 
 @pytest.fixture
@@ -161,16 +162,24 @@ async def test_a_cancelled_caller_leaves_a_whole_index(entities, index, containe
     assert await listed(index, container, "property=P==more&limit=1000") != []
 
 
-async def test_an_unreachable_store_is_an_error_and_no_stale_answer(entities, index, container, store):
-    await fill(entities, container, 2)
-    assert len(await listed(index, container)) == 2
+async def test_an_unreachable_store_is_an_error_and_no_stale_answer(tmp_path):
+    with EmbeddedServer(tmp_path) as server:
+        async with opened(server.url, patience_ms=100) as entities:
+            container, index = await make_container(entities), Index(entities, REGISTRY)
+            try:
+                await fill(entities, container, 2)
+                assert len(await listed(index, container)) == 2
+                server.stop()
+                with pytest.raises(StoreError):
+                    await listed(index, container)
+            finally:
+                index.close()
 
-    async def sequence(*_where):
-        raise StoreError("Redis is away")
 
-    entities.sequence = sequence
-    with pytest.raises(StoreError):
-        await listed(index, container)
+def test_a_sqlite_without_full_text_search_is_named_at_the_start(monkeypatch):
+    monkeypatch.setattr("gateway.store.listing.engine.PROBE", "CREATE VIRTUAL TABLE temp.probe USING no_such(words)")
+    with pytest.raises(ConfigError, match="FTS5"):
+        Index(None, REGISTRY)
 
 
 async def test_only_so_many_containers_are_kept(entities):

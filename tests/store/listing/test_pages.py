@@ -32,6 +32,14 @@ def test_a_page_never_splits_equal_sort_values(numbered, case):
     assert (page.total, page.count, page.next_start) == (case["total"], len(case["items"]), case.get("next"))
 
 
+def test_pages_are_given_in_any_order_and_again(numbered):
+    """repo:L2, L3: nothing is remembered of an earlier page."""
+    asked = ["start=d&limit=2", "limit=2", "start=b&limit=2", "start=b&limit=2", "start=d&limit=9", "start=g"]
+    pages = [numbered.page(parse(text)) for text in asked]
+    assert ["".join(ids(page)) for page in pages] == ["ef", "ab", "cd", "cd", "efg", ""]
+    assert [page.total for page in pages] == [3, 7, 5, 5, 3, 0]
+
+
 @pytest.fixture(scope="module")
 def filtered():
     contents = enumerate(FILTERS["instances"].items(), 1)

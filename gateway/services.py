@@ -28,6 +28,7 @@ from gateway.store.entities import Entities
 from gateway.store.keys import Keys
 from gateway.store.listing.index import Index
 from gateway.store.notifications import NotificationStream
+from gateway.store.profiles import Forget, Profiles, keep_no_counters
 from gateway.store.repository import open_repository
 from gateway.store.safety import inspect
 from gateway.store.sessions import Sessions
@@ -62,6 +63,8 @@ class Services(Struct):
     registry: Registry
     entities: Entities
     index: Index
+    profiles: Profiles
+    forget: Forget = keep_no_counters
     draining: bool = False
     under_way: int = 0
     public_address: str = ""
@@ -113,6 +116,7 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             registry=registry,
             entities=entities,
             index=index,
+            profiles=await _open_profiles(settings, environ, url, Keys(secret), stack),
         )
         stack.callback(services.access_log.flush)
         _watch(services)
@@ -148,6 +152,23 @@ def _open_repository(settings: Settings, environ: Mapping[str, str], url: str) -
     """Open the repository on its own Redis where one is named, else on that of sessions."""
     own = environ.get(settings.repository.url_env, "")
     return open_repository(own or url, settings.redis, settings.repository)
+
+
+async def _open_profiles(
+    settings: Settings, environ: Mapping[str, str], url: str, keys: Keys, stack: AsyncExitStack
+) -> Profiles:
+    """Open profiles on their own Redis where one is named, else on that of sessions.
+
+    They have a connection of their own, so that no large profile keeps a visitor's session waiting.
+    """
+    store = await Store.connect(
+        environ.get(settings.profiles.url_env, "") or url,
+        timeout_ms=settings.profiles.timeout_ms,
+        connect_timeout_ms=settings.redis.connect_timeout_ms,
+        max_waiting=settings.redis.max_waiting,
+    )
+    stack.push_async_callback(store.close)
+    return Profiles(store, keys, settings.profiles)
 
 
 async def _keep_alive(server: EmbeddedServer, metrics: Metrics) -> None:
@@ -265,6 +286,7 @@ def _watch(services: Services) -> None:
         lambda: {
             "store_connected": float(store.connected),
             "repository_connected": float(services.entities.connected),
+            "profiles_connected": float(services.profiles.connected),
             "upstream_under_way": float(fanout.under_way),
             "requests_under_way": float(services.under_way),
             "outbox_waiting": float(services.outbox.counts.waiting),
@@ -288,6 +310,11 @@ def _watch(services: Services) -> None:
             "repository_timed_out": services.entities.counts.timed_out,
             "repository_dropped": services.entities.counts.dropped,
             "repository_reconnected": services.entities.counts.reconnected,
+            "profiles_sent": services.profiles.counts.sent,
+            "profiles_failed": services.profiles.counts.failed,
+            "profiles_timed_out": services.profiles.counts.timed_out,
+            "profiles_dropped": services.profiles.counts.dropped,
+            "profiles_reconnected": services.profiles.counts.reconnected,
             "upstream_calls": fanout.calls,
             "geo_failed": services.geo.failed,
             "outbox_put": services.outbox.counts.put,

@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.errors import Problem, Violation
 from gateway.offers.dates import read_instant, write_instant
-from gateway.offers.documents import measure, point
+from gateway.offers.documents import depth_of, point
 from gateway.offers.instances import JsonObject
 from gateway.offers.model import Identity
 from gateway.offers.profiles import MOST_IDENTITIES, NewEvent
@@ -47,7 +47,7 @@ def _find_id_fault(id_: str) -> str:
     if not 1 <= len(id_) <= _LONGEST_ID:
         return f"must have 1 to {_LONGEST_ID} characters"
     if any(unicodedata.category(character) in _HIDDEN for character in id_):
-        return "must have no control characters"
+        return "must be UTF-8 without control characters"
     return ""
 
 
@@ -56,7 +56,7 @@ def check_attributes(value: object) -> bytes:
     if not isinstance(value, dict):
         wrong = Violation("type", "", "must be an object")
         raise Problem(400, "invalid-body", "Attributes are a JSON object", violations=[wrong])
-    if measure(value).depth > DEEPEST_ATTRIBUTES:
+    if depth_of(value) > DEEPEST_ATTRIBUTES:
         raise Problem(413, "too-large", f"Attributes may be nested {DEEPEST_ATTRIBUTES} levels deep")
     document = _encode(value)
     if len(document) > MOST_ATTRIBUTES_BYTES:

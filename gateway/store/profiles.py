@@ -18,6 +18,7 @@ from gateway.store.connection import Store
 from gateway.store.homes import ALL, Homes, Reply, Way, new_name
 from gateway.store.identity_links import IdentityLinks, read_state
 from gateway.store.keys import Keys
+from gateway.store.pipeline import Counts
 
 _DEFAULTS = Settings()
 _ALL_EVENTS = -1
@@ -33,6 +34,10 @@ Forget = Callable[[Space, Sequence[str]], Awaitable[None]]
 """Removes the cap counters of canonical ids, however often it is called (prof:U4)."""
 
 
+async def keep_no_counters(space: Space, canonical_ids: Sequence[str]) -> None:
+    """Do nothing: a gateway without caps has no counters to remove."""
+
+
 class Profiles:
     """The profiles of one Redis; every method raises StoreError.
 
@@ -44,6 +49,16 @@ class Profiles:
         self._homes = Homes(store, keys, settings)
         self._links = IdentityLinks(self._homes)
         self._max_events = settings.max_events
+
+    @property
+    def connected(self) -> bool:
+        """Whether Redis can be asked now."""
+        return self._homes.store.connected
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the commands of the profiles' connection."""
+        return self._homes.store.counts
 
     async def find(
         self, space: Space, lookups: Sequence[Identity], *, wants_events: bool = True, merge_policy: str | None = None

@@ -11,6 +11,7 @@ from gateway.web.connections import JsonServer, make_http_log
 from gateway.web.cors import make_preflight_headers
 from gateway.web.delivery import answer_delivery
 from gateway.web.middleware import AnyAnswer, Ask, Routes, answer
+from gateway.web.profiles import PROFILES
 from gateway.web.repository import REPOSITORY
 from gateway.web.response import Answer
 
@@ -23,7 +24,7 @@ async def answer_preflight(ask: Ask) -> Answer:
     return Answer(204, b"", make_preflight_headers(ask.request.headers, ask.services.settings.web))
 
 
-AREAS = (REPOSITORY,)
+AREAS = (REPOSITORY, PROFILES)
 
 
 def find_area(path: str) -> AnyAnswer | None:

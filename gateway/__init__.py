@@ -31,6 +31,8 @@
       decide, eligibility, arbitration, capping   who gets what, and what has to be counted first
       response, content, trace, candidates, diagnostics, effort   answers, and why
       mboxes, displays, events         offers behind mboxes, tokens, what is recorded
+    offers/profile_documents, profiles, providers   people: what is taken of them, what decisions ask for
+    store/profiles, homes, identity_links           people: kept in one slot each, found by several identities
     decisioning/              catalogues that follow their containers, the walk of a decision, repeated calls
     store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
     store/listing/            lists and searches, from SQLite in the memory of each worker

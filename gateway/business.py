@@ -39,6 +39,8 @@ class Business(Struct, frozen=True, kw_only=True):
     registry: Registry
     entities: Entities
     index: Index
+    profiles: Profiles
+    caps: Caps
     decisions: Decisioning
 
 
@@ -71,10 +73,12 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
         registry = Registry(read_schemas(settings.repository.schemas))
         index = Index(entities, registry)
         stack.callback(index.close)
+        profiles = await _open_profiles(shell, redis, stack)
+        caps = await _open_caps(shell, redis, stack)
         stores = Stores(
             entities=entities,
-            profiles=Profiles(redis.store, keys, settings.profiles),
-            caps=await _open_caps(shell, redis, stack),
+            profiles=profiles,
+            caps=caps,
             events=DecisionEvents(),
             answers=AnswerStore(redis.store, keys),
             displays=Displays(redis.store, keys),
@@ -85,8 +89,26 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
             registry=registry,
             entities=entities,
             index=index,
+            profiles=profiles,
+            caps=caps,
             decisions=await stack.enter_async_context(open_decisioning(stores, settings.offers, shell.metrics)),
         )
+
+
+async def _open_profiles(shell: Shell, redis: Redis, stack: AsyncExitStack) -> Profiles:
+    """Open profiles on their own Redis where one is named, else on that of sessions.
+
+    They have a connection of their own, so that no large profile keeps a visitor's session waiting.
+    """
+    settings, limits = shell.settings.profiles, shell.settings.redis
+    store = await Store.connect(
+        shell.environ.get(settings.url_env, "") or redis.url,
+        timeout_ms=settings.timeout_ms,
+        connect_timeout_ms=limits.connect_timeout_ms,
+        max_waiting=limits.max_waiting,
+    )
+    stack.push_async_callback(store.close)
+    return Profiles(store, Keys(redis.secret), settings)
 
 
 async def _open_caps(shell: Shell, redis: Redis, stack: AsyncExitStack) -> Caps:

@@ -222,6 +222,7 @@ class Profile(_Table, frozen=True, kw_only=True, rename="kebab"):
     read: list[str] = field(default_factory=list)
     write: list[str] = field(default_factory=list)
     create: bool = False
+    people: Literal["none", "read", "write"] = "none"
 
 
 class Access(_Table, frozen=True, kw_only=True, rename="kebab"):

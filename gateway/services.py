@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from gateway.store.keys import Keys
 from gateway.store.listing.index import Index
 from gateway.store.local import LocalSessions, LocalStream, SessionRecords
 from gateway.store.notifications import NotificationStream
+from gateway.store.profiles import Profiles
 from gateway.store.safety import inspect
 from gateway.store.sessions import Sessions
 from gateway.telemetry import AccessLog, Metrics, get_log
@@ -86,6 +87,16 @@ class Services(Struct):
     def index(self) -> Index:
         """Lists and searches of the repository."""
         return self._open_business.index
+
+    @property
+    def profiles(self) -> Profiles:
+        """What is known of people."""
+        return self._open_business.profiles
+
+    async def forget(self, space: Space, canonical_ids: Sequence[str]) -> None:
+        """Delete the cap counters of an erased person (prof:U4)."""
+        for canonical_id in canonical_ids:
+            await self._open_business.caps.forget_profile(space, canonical_id)
 
     @property
     def decisions(self) -> Decisioning:
@@ -163,7 +174,7 @@ async def open_services(
         if records.redis is not None and embedding is None:
             shell = Shell(settings=settings, environ=environ, metrics=metrics, report=_reporter("", metrics))
             services.business = await stack.enter_async_context(open_business(shell, records.redis))
-            _watch_repository(metrics, services.business.entities)
+            _watch_stores(metrics, services.business)
             for tenant in tenants.values():
                 mboxes = services.business.decisions.mboxes
                 mboxes.prepare(Space(tenant.client.organization_id, mboxes.sandbox))
@@ -377,15 +388,14 @@ async def _warn_of_unsafe_store(store: Store) -> None:
         get_log().warning("store.not_inspected", detail=str(error))
 
 
-def _watch_repository(metrics: Metrics, entities: Entities) -> None:
-    metrics.watch(lambda: {"repository_connected": float(entities.connected)}, kind="gauge")
+def _watch_stores(metrics: Metrics, business: Business) -> None:
+    stores: dict[str, Entities | Profiles] = {"repository": business.entities, "profiles": business.profiles}
+    metrics.watch(lambda: {f"{name}_connected": float(store.connected) for name, store in stores.items()}, kind="gauge")
     metrics.watch(
         lambda: {
-            "repository_sent": entities.counts.sent,
-            "repository_failed": entities.counts.failed,
-            "repository_timed_out": entities.counts.timed_out,
-            "repository_dropped": entities.counts.dropped,
-            "repository_reconnected": entities.counts.reconnected,
+            f"{name}_{what}": getattr(store.counts, what)
+            for name, store in stores.items()
+            for what in ("sent", "failed", "timed_out", "dropped", "reconnected")
         },
         kind="counter",
     )

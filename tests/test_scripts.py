@@ -6,17 +6,25 @@ import pytest
 
 from gateway.offers.instances import Space
 from gateway.store.cap_keys import CapKeys
+from gateway.store.homes import Way
 from gateway.store.keys import Keys
 from gateway.store.places import Place
 from gateway.store.scripts import SCRIPTS
 
+WAY = Way("0123456789abcdef0123456789abcdef")
 PLACE = Place("digest", "018f7a52-6c1d-7b0e-8f7e-2b0d9f3f5a10")
 
 # The keys each script is run with: a new script needs its line here.
 SHARD = CapKeys(b"secret", 4).shard(Space("acme", "prod"), "shop", 3)
+WRITTEN = ("home", "alias", "identities", "events", "seen")
 KEYS_OF = {
+    "append_events": lambda _: WAY.keys(*WRITTEN, "write:w"),
+    "claim_alias": lambda _: WAY.keys("home", "alias"),
     "decide_delete": lambda _: [*PLACE.keys(), PLACE.operation("o")],
     "delete_entity": lambda _: [*PLACE.keys(), PLACE.verdict("w")],
+    "drop_alias": lambda _: WAY.keys("alias"),
+    "erase_profile": lambda _: WAY.keys(*WRITTEN, "erased"),
+    "list_identities": lambda _: WAY.keys(*WRITTEN, "write:w"),
     "mark_deleting": lambda _: [*(PLACE.key(name) for name in ("records", "marks", "changes")), PLACE.operation("o")],
     "claim_caps": lambda _: [SHARD.epoch, SHARD.claim("c"), SHARD.counts, SHARD.profile("p"), SHARD.shares],
     "freeze_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares],
@@ -25,10 +33,13 @@ KEYS_OF = {
     "read_caps": lambda _: [SHARD.epoch, SHARD.counts, SHARD.profile("p")],
     "take_share": lambda _: [SHARD.epoch, SHARD.shares, SHARD.move("m", "taken")],
     "open_session": lambda keys: [keys.session("acme", "s")],
+    "read_profile": lambda _: WAY.keys("home", "alias", "identities", "events"),
     "read_instances": lambda _: [PLACE.key(name) for name in ("listing", "documents", "marks")],
     "read_referrers": lambda _: [PLACE.key(name) for name in ("records", "referrers")],
     "refresh_session": lambda keys: [keys.session("acme", "s")],
     "save_entity": lambda _: [*PLACE.keys(), PLACE.verdict("w")],
+    "save_profile": lambda _: WAY.keys(*WRITTEN, "write:w"),
+    "settle_identities": lambda _: WAY.keys("home", "identities", "events"),
     "save_session": lambda keys: [keys.session("acme", "s")],
 }
 _LISTED = re.compile(r"^--\s+(KEYS|ARGV)\[(\d+)(?:\.\.(\w+))?\]\s+\S", re.MULTILINE)

@@ -16,11 +16,11 @@ BELOW = {
     "pql": ("errors",),
     "delivery": ("errors",),
     "offers": ("errors", "pql"),
-    "store": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
+    "store": ("errors", "config", "telemetry", "ids", "pql", "delivery", "offers"),
     "upstream": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
 }
 BELOW["access"] = ("errors", "config", "telemetry", "offers", "upstream")
-BELOW["decisioning"] = (*BELOW["store"], "ids", "store")
+BELOW["decisioning"] = (*BELOW["store"], "store")
 BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
 BELOW["engine"] = BELOW["services"] = (*BELOW["tenants"], "tenants")
 BELOW["business"] = (*BELOW["decisioning"], "upstream", "access", "decisioning")

@@ -43,7 +43,6 @@ _TITLES = {
     "precondition-failed": "A precondition does not hold",
     "schema-validation": "The instance is not valid",
     "too-many-requests": "Too many requests",
-    "invalid-body": "The body is not a valid request",
     "activity-not-found": "There is no such offer activity",
     "activity-not-live": "The offer activity cannot be asked for",
     "placement-mismatch": "The placement is not that of the offer activity",

@@ -175,9 +175,7 @@ async def open_services(
             shell = Shell(settings=settings, environ=environ, metrics=metrics, report=_reporter("", metrics))
             services.business = await stack.enter_async_context(open_business(shell, records.redis))
             _watch_stores(metrics, services.business)
-            for tenant in tenants.values():
-                mboxes = services.business.decisions.mboxes
-                mboxes.prepare(Space(tenant.client.organization_id, mboxes.sandbox))
+            stack.push_async_callback(_end, asyncio.create_task(_follow_mboxes(services.business, tenants)))
         yield services
 
 
@@ -386,6 +384,12 @@ async def _warn_of_unsafe_store(store: Store) -> None:
             get_log().warning("store.found_unsafe", detail=warning)
     except StoreError as error:
         get_log().warning("store.not_inspected", detail=str(error))
+
+
+async def _follow_mboxes(business: Business, tenants: Mapping[str, Tenant]) -> None:
+    mboxes = business.decisions.mboxes
+    spaces = {Space(tenant.client.organization_id, mboxes.sandbox) for tenant in tenants.values()}
+    await mboxes.follow(list(spaces), business.entities)
 
 
 def _watch_stores(metrics: Metrics, business: Business) -> None:

@@ -28,7 +28,7 @@ BELOW["services"] = (*BELOW["services"], "ids", "access", "decisioning", "busine
 BELOW["walk"] = (*BELOW["services"], "services", "engine")
 BELOW["web"] = BELOW["client"] = (*BELOW["walk"], "walk")
 BELOW["server"] = (*BELOW["web"], "web")
-BELOW["demo"] = (*BELOW["server"], "server")
+BELOW["demo"] = (*BELOW["server"], "server", "transfer")
 BELOW["offline"] = BELOW["server"]
 BELOW["transfer"] = ("errors", "offers", "store")
 BELOW["entity_commands"] = (*BELOW["transfer"], "config", "transfer")

@@ -258,6 +258,10 @@ class Catalogues:
         now = time.monotonic()
         return max((now - shelf.looked_s for shelf in self._shelves.values() if shelf.view), default=0.0)
 
+    def loaded(self, space: Space) -> list[str]:
+        """Give the containers of a space that are in memory."""
+        return [container for own, container in self._shelves if own == space]
+
     def peek(self, space: Space, container: str) -> View | None:
         """Give what is known of a container without waiting: perhaps not this worker's last writes; None: nothing."""
         shelf = self._shelves.get((space, container))

@@ -6,7 +6,9 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -19,7 +21,7 @@ from gateway.offers.capping import Granted, Unavailable
 from gateway.offers.decide import resolve
 from gateway.offers.displays import Display, read_token, select_display, write_token
 from gateway.offers.events import record_display
-from gateway.offers.instances import JsonObject, Space
+from gateway.offers.instances import Instance, JsonObject, Space
 from gateway.offers.inventory import PersonalizedOffer
 from gateway.offers.mboxes import ask_for_mbox, write_options
 from gateway.offers.model import Identity
@@ -28,6 +30,16 @@ from gateway.store.decision_events import DecisionEvents
 from gateway.store.displays import LIFE_S, Displays
 
 _ACTIVITY = "xcore:offer-activity:"
+_EVERY = "*"
+_LOOK_S = 1.0
+_MOST_CONTAINERS = 32
+
+
+class ContainerList(Protocol):
+    """Who knows the containers of a space: `store.entities.Entities`."""
+
+    async def list_containers(self, space: Space) -> list[Instance]:
+        """Give their records."""
 
 
 class Question(Struct, frozen=True, kw_only=True):
@@ -64,9 +76,10 @@ class OfferMboxes:
         """Know the mboxes of the configuration, and those that are named like an activity of its containers."""
         self.sandbox = settings.sandbox
         self._mapped = settings.mboxes
-        self._containers = list(
-            dict.fromkeys([*settings.containers, *(one.container for one in settings.mboxes.values())])
-        )
+        named = [*settings.containers, *(one.container for one in settings.mboxes.values())]
+        self._containers = [one for one in dict.fromkeys(named) if one != _EVERY]
+        self._takes_every = _EVERY in settings.containers
+        self._found: dict[Space, list[str]] = {}
         self._catalogues = catalogues
         self._decider = decider
         self._counting = counting
@@ -74,12 +87,21 @@ class OfferMboxes:
     @property
     def is_used(self) -> bool:
         """Whether there are any."""
-        return bool(self._containers)
+        return bool(self._containers) or self._takes_every
 
-    def prepare(self, space: Space) -> None:
-        """Begin to load what will be asked for."""
-        for container in self._containers:
-            self._catalogues.prepare(space, container)
+    async def follow(self, spaces: Sequence[Space], repository: ContainerList) -> None:
+        """Load what will be asked for, and look for further containers where every one counts; until cancelled."""
+        while self.is_used:
+            for space in spaces:
+                if self._takes_every:
+                    with suppress(StoreError):  # the store says so; what is known stays good (gw:R5)
+                        listed = await repository.list_containers(space)
+                        self._found[space] = [one.instance_id for one in listed][:_MOST_CONTAINERS]
+                for container in self._containers_of(space):
+                    self._catalogues.prepare(space, container)
+            if not self._takes_every:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     def decides(self, space: Space, name: str) -> bool:
         """Whether an mbox is decided here; one named like an activity nobody knows is left to Target."""
@@ -128,8 +150,13 @@ class OfferMboxes:
             counting.events.put(space, event)
         return True
 
+    def _containers_of(self, space: Space) -> list[str]:
+        if not self._takes_every:
+            return self._containers
+        return list(dict.fromkeys([*self._containers, *self._found.get(space, ()), *self._catalogues.loaded(space)]))
+
     def _container_of(self, space: Space, activity: str) -> str | None:
-        for container in self._containers:
+        for container in self._containers_of(space):
             view = self._catalogues.peek(space, container)
             if view is not None and activity in view.catalog.activities:
                 return container

@@ -56,7 +56,8 @@ async def test_local_remote_and_offer_mboxes_have_one_answer(shop: Shop):
     assert (answer.status, answer.body["status"]) == (200, 200), answer.raw
     hero, sale, recommended = answer.body["execute"]["mboxes"]
     assert [hero["name"], sale["name"], recommended["name"]] == ["homepage-hero", "sale", "recommendations"]
-    assert hero["options"] and recommended["options"]
+    assert hero["options"]
+    assert recommended["options"]
     (option,) = sale["options"]
     assert (option["type"], option["content"]) == ("html", "<b>ice</b>")
     assert option["responseTokens"] == {
@@ -64,7 +65,8 @@ async def test_local_remote_and_offer_mboxes_have_one_answer(shop: Shop):
         "activity.id": shop.made["a"]["@id"],
         "activity.decisioningMethod": "offer",
     }
-    assert sale["index"] == 1 and "eventToken" not in option
+    assert sale["index"] == 1
+    assert "eventToken" not in option
 
 
 async def test_execute_counts_at_decision_time_for_the_visitor(shop: Shop):
@@ -109,7 +111,8 @@ async def test_what_cannot_be_decided_is_default_content_with_a_reason(shop: Sho
     assert (answer.status, answer.body["status"]) == (200, 206)
     assert answer.headers["X-Gateway-Degraded"] == 'offers;missing="sale"'
     hero, sale = answer.body["execute"]["mboxes"]
-    assert hero["options"] and sale == {"name": "sale", "index": 1}
+    assert hero["options"]
+    assert sale == {"name": "sale", "index": 1}
 
 
 async def test_nothing_is_asked_where_nothing_is_configured(bundled_stage: Stage):

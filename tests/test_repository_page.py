@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import DOCS, run_page
+from tests.pages import DOCS, contains, run_page
 from tests.stage import run_stage
 
 PAGE = (DOCS / "repository.md").read_text()

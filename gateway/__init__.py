@@ -30,6 +30,7 @@
       mboxes, displays, events         offers behind mboxes, tokens, what is recorded
     offers/profile_documents, profiles, providers   people: what is taken of them, what decisions ask for
     store/profiles, homes, identity_links           people: kept in one slot each, found by several identities
+    web/profiles                                    people: over HTTP, as the repository's area is
     store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
     store/listing/            lists and searches, from SQLite in the memory of each worker
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks

@@ -34,6 +34,7 @@
     offers/profile_documents, profiles, providers   people: what is taken of them, what decisions ask for
     store/profiles, homes, identity_links           people: kept in one slot each, found by several identities
     decisioning/              catalogues that follow their containers, the walk of a decision, repeated calls
+    web/profiles                                    people: over HTTP, as the repository's area is
     store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
     store/listing/            lists and searches, from SQLite in the memory of each worker
     client/     get_offers for Python callers: TargetClient, alone or in front of a gateway

@@ -89,7 +89,7 @@ async def serve(
         if started is not None:
             started(running)
         # What is loaded by now stays: the garbage collector need not look at it again and again.
-        gc.collect()
+        await asyncio.to_thread(gc.collect)
         gc.freeze()
         gc.set_threshold(*_GC_THRESHOLDS)
         await stop.wait()

@@ -1,4 +1,4 @@
-"""Pages of the documentation, run: their commands in order, compared with the answers they show."""
+"""Pages of docs/ are true: their commands run, in their order, and answer what they say."""
 
 import asyncio
 import json
@@ -7,10 +7,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.stage import Stage
-
-DOCS = Path(__file__).parent.parent / "docs"
+_DOCS = Path(__file__).parent.parent / "docs"
 _MARK = "----next-block----"
+
+
+def read_blocks(name: str) -> list[tuple[str, str]]:
+    """Give kind and text of every block of commands and answers on a page."""
+    return re.findall(r"^```(sh|json|text)\n(.*?)^```", (_DOCS / name).read_text(), re.DOTALL | re.MULTILINE)
 
 
 def contains(found: Any, shown: Any) -> bool:
@@ -22,14 +25,14 @@ def contains(found: Any, shown: Any) -> bool:
     return bool(found == shown)
 
 
-async def run_page(name: str, stage: Stage, folder: Path) -> int:
-    """Run every command of a page against a stage; give how many answers were compared."""
-    blocks = re.findall(r"^```(sh|json|text)\n(.*?)^```", (DOCS / name).read_text(), re.DOTALL | re.MULTILINE)
-    commands = [text for kind, text in blocks if kind == "sh"]
+async def walk(name: str, gateway: str, folder: Path) -> int:
+    """Run a page's commands against a gateway, compare what they answer, and give how many answers were compared."""
+    blocks = read_blocks(name)
+    script = "set -eu\n" + f"echo {_MARK}\n".join(text for kind, text in blocks if kind == "sh")
     process = await asyncio.create_subprocess_exec(
         "bash",
-        *("-c", "set -eu\n" + f"echo {_MARK}\n".join(commands)),
-        env=os.environ | {"GATEWAY": stage.running.public, "TMPDIR": str(folder)},
+        *("-c", script),
+        env=os.environ | {"GATEWAY": gateway, "TMPDIR": str(folder)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.pages import DOCS, contains, run_page
+from tests.pages import contains, walk
 from tests.stage import run_stage
 
-PAGE = (DOCS / "repository.md").read_text()
+PAGE = (Path(__file__).parent.parent / "docs" / "repository.md").read_text()
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")
 async def test_the_walk_answers_what_the_page_says(clean_url: str, tmp_path: Path):
     async with run_stage(clean_url) as stage:
-        assert await run_page("repository.md", stage, tmp_path) >= 12
+        assert await walk("repository.md", stage.running.public, tmp_path) >= 12
 
 
 def test_the_page_walks_through_every_schema():

@@ -25,7 +25,7 @@ from gateway.store.profiles import Profiles
 from gateway.web.callers import refuse_rate
 from gateway.web.hal import read_pairs, read_raw_query
 from gateway.web.negotiation import JSON, choose, make_native, read_content_type
-from gateway.web.preconditions import State, check_write, is_unchanged
+from gateway.web.preconditions import State, check_write, is_unchanged, read_conditions
 from gateway.web.response import Answer, Header
 from gateway.web.rest import Area, Call, Route
 from gateway.web.wire import encode
@@ -37,7 +37,6 @@ MOST_LISTED = 1000
 _EVENTS_BYTES = MOST_EVENTS * MOST_EVENT_BYTES + 4096  # their brackets, commas and blanks
 _MAP_BYTES = 262_144
 _MOST_TRIES = 64
-_CONDITIONS = ("If-Match", "If-None-Match", "If-Unmodified-Since")
 _NATIVE = make_native(JSON)
 
 
@@ -87,7 +86,7 @@ async def read_profile(call: Call) -> Answer:
     if known is None:
         raise _not_found()
     state = _state_of(known)
-    if is_unchanged(call.request.headers, state):
+    if is_unchanged(read_conditions(call.request.headers), state):
         return Answer(304, b"", _tags(state))
     return Answer(200, encode(_show(known)), _tags(state))
 
@@ -164,14 +163,14 @@ async def _read_for_write(call: Call, identity: Identity) -> StoredProfile | Non
     """Give what is there and meets the caller's conditions (P9); raises Problem 404, 409 or 412 where it does not."""
     known = await _profiles(call).read(call.caller.space, identity)
     if known is not None:
-        check_write(call.request.headers, _state_of(known))
+        check_write(read_conditions(call.request.headers), _state_of(known))
     elif "If-Match" in call.request.headers:
         raise _not_found()
     return known
 
 
 def _is_conditional(call: Call) -> bool:
-    return any(name in call.request.headers for name in _CONDITIONS)
+    return bool(read_conditions(call.request.headers))
 
 
 async def _let_others_go(attempt: int) -> None:

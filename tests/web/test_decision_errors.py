@@ -127,9 +127,7 @@ async def test_what_is_no_json_object_is_an_invalid_body(shop: Shop, raw: bytes)
 
 async def test_every_fault_of_a_body_is_listed(shop: Shop):
     """dec:X6, Q1, Q4."""
-    body: dict[str, Any] = request(
-        (shop.made["a"]["@id"], 31), **{"xdm:dryRun": "yes", "gw:at": "2024-01-01T00:00:00Z"}
-    )
+    body: dict[str, Any] = request((shop.made["a"]["@id"], 31), **{"xdm:dryRun": "yes"})
     body["xdm:profiles"] = [{}]
     answer = await shop.ask("POST", "decisions", body, Content_Type="application/json")
     assert problem(answer) == (400, "invalid-body")

@@ -8,8 +8,7 @@ from gateway.offers.registry import Registry
 from gateway.offers.request_schemas import FAMILY, NEWER, OLDER
 from gateway.web.decisions import ALIAS, DECISIONS, RESPONSE, XDM
 from gateway.web.negotiation import JSON
-from gateway.web.openapi.repository import SIGNED_IN
-from gateway.web.openapi.sections import Section, header, refer
+from gateway.web.openapi.sections import SIGNED_IN, Section, header, refer
 
 _TEXT: JsonObject = {"type": "string"}
 _WHOLE: JsonObject = {"type": "integer"}

@@ -59,8 +59,8 @@ async def decide_offered(walk: Walk) -> dict[Place, Results]:
     for item, shown in zip(items, await decide_all(mboxes, questions), strict=True):
         if isinstance(shown, Shown):
             found[place_of(item)] = [_write(item, shown.options)]
-            if shown.degraded:
-                walk.lost.append(shown.degraded)
+            if reason := shown.degraded:
+                walk.lost.append(reason)
         else:
             _note_failure(walk, item, shown)
     return found
@@ -155,8 +155,9 @@ def _write(item: Item, options: list[JsonObject]) -> JsonObject:
 def _note_failure(walk: Walk, item: Item, error: BaseException) -> None:
     if not isinstance(error, GatewayError):
         raise error
-    reason = "profiles" if isinstance(error, Problem) and error.code == "profile-unavailable" else "offers"
-    if reason == "offers":
-        walk.services.metrics.count_event("offers.mbox_failed")
-        get_log().warning("offers.mbox_failed", mbox=item.name, code=error.code)
-    walk.lose(reason, names_of([item]))
+    if isinstance(error, Problem) and error.code == "profile-unavailable":
+        walk.lose("profiles", names_of([item]))
+        return
+    walk.services.metrics.count_event("offers.mbox_failed")
+    get_log().warning("offers.mbox_failed", mbox=item.name, code=error.code)
+    walk.lose("offers", names_of([item]))

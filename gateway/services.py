@@ -21,6 +21,7 @@ from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
 from gateway.store.connection import Store
+from gateway.store.counting import Counting, open_counting
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.keys import Keys
 from gateway.store.notifications import NotificationStream
@@ -52,6 +53,7 @@ class Services(Struct):
     outbox: Outbox
     metrics: Metrics
     access_log: AccessLog
+    counting: Counting
     draining: bool = False
     under_way: int = 0
 
@@ -77,6 +79,9 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             max_waiting=redis.max_waiting,
         )
         stack.push_async_callback(store.close)
+        own = environ.get(settings.caps.url_env, "")
+        record = "" if server is None or own else str(Path(redis.data_dir) / "caps-epoch")
+        counting = await stack.enter_async_context(open_counting(settings, own or url, secret, record))
         fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
         metrics = Metrics()
         if server is not None:
@@ -94,6 +99,7 @@ async def open_services(settings: Settings, environ: Mapping[str, str] = os.envi
             outbox=_open_outbox(settings, store, fanout, tenants, stack),
             metrics=metrics,
             access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
+            counting=counting,
         )
         stack.callback(services.access_log.flush)
         _watch(services)
@@ -228,6 +234,8 @@ def _watch(services: Services) -> None:
             "store_connected": float(store.connected),
             "upstream_under_way": float(fanout.under_way),
             "requests_under_way": float(services.under_way),
+            "caps_lost": float(services.counting.caps.epoch.is_lost),
+            "events_waiting": float(services.counting.events.waiting),
             "outbox_waiting": float(services.outbox.counts.waiting),
             "artifact_age_seconds": {
                 code: tenant.clock() - tenant.feed.swapped_s
@@ -244,6 +252,15 @@ def _watch(services: Services) -> None:
             "store_timed_out": store.counts.timed_out,
             "store_dropped": store.counts.dropped,
             "store_reconnected": store.counts.reconnected,
+            "caps_granted": services.counting.caps.counts.granted,
+            "caps_refused": services.counting.caps.counts.refused,
+            "caps_unavailable": services.counting.caps.counts.unavailable,
+            "caps_repeated": services.counting.caps.counts.repeated,
+            "caps_moves": services.counting.caps.escrow.counts.moves,
+            "caps_terms": services.counting.caps.escrow.counts.terms,
+            "events_put": services.counting.events.counts.put,
+            "events_written": services.counting.events.counts.written,
+            "events_dropped": services.counting.events.counts.dropped,
             "upstream_calls": fanout.calls,
             "geo_failed": services.geo.failed,
             "outbox_put": services.outbox.counts.put,

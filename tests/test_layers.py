@@ -16,7 +16,7 @@ BELOW = {
     "pql": ("errors",),
     "delivery": ("errors",),
     "offers": ("errors", "pql"),
-    "store": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
+    "store": ("errors", "config", "telemetry", "ids", "pql", "delivery", "offers"),
     "upstream": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
 }
 BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
@@ -25,8 +25,8 @@ BELOW["services"] = (*BELOW["services"], "ids")
 BELOW["web"] = (*BELOW["services"], "services", "engine")
 BELOW["server"] = (*BELOW["web"], "web")
 BELOW["demo"] = (*BELOW["server"], "server")
-BELOW["offline"] = BELOW["server"]
-BELOW["__main__"] = (*BELOW["demo"], "demo", "offline")
+BELOW["offline"] = BELOW["operating"] = BELOW["server"]
+BELOW["__main__"] = (*BELOW["demo"], "demo", "offline", "operating")
 BELOW["__init__"] = ()
 
 

@@ -6,12 +6,14 @@ import pytest
 
 from gateway.offers.instances import Space
 from gateway.store.cap_keys import CapKeys
+from gateway.store.decision_events import STREAM
 from gateway.store.keys import Keys
 from gateway.store.scripts import SCRIPTS
 
 # The keys each script is run with: a new script needs its line here.
 SHARD = CapKeys(b"secret", 4).shard(Space("acme", "prod"), "shop", 3)
 KEYS_OF = {
+    "add_feedback": lambda _: [STREAM, b"decisions:{events}:seen:0"],
     "claim_caps": lambda _: [SHARD.epoch, SHARD.claim("c"), SHARD.counts, SHARD.profile("p"), SHARD.shares],
     "freeze_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares],
     "give_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares, SHARD.move("m", "given")],

@@ -6,6 +6,7 @@ Servers have it. A process that decides deliveries for itself alone has none of 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -15,14 +16,10 @@ from gateway.config import Settings, read_schemas
 from gateway.decisioning.opening import Decisioning, Stores, open_decisioning
 from gateway.offers.registry import Registry
 from gateway.store.answers import AnswerStore
-from gateway.store.cap_keys import CapKeys
-from gateway.store.caps import Caps
-from gateway.store.cluster import Access, open_nodes
 from gateway.store.connection import Store
-from gateway.store.decision_events import DecisionEvents
+from gateway.store.counting import Counting, open_counting
 from gateway.store.displays import Displays
 from gateway.store.entities import Entities
-from gateway.store.epoch import Epoch, Record
 from gateway.store.keys import Keys
 from gateway.store.listing.index import Index
 from gateway.store.profiles import Profiles
@@ -40,7 +37,7 @@ class Business(Struct, frozen=True, kw_only=True):
     entities: Entities
     index: Index
     profiles: Profiles
-    caps: Caps
+    counting: Counting
     decisions: Decisioning
 
 
@@ -50,6 +47,7 @@ class Redis(Struct, frozen=True, kw_only=True):
     store: Store
     url: str
     secret: bytes
+    is_private: bool
 
 
 class Shell(Struct, frozen=True, kw_only=True):
@@ -74,12 +72,12 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
         index = Index(entities, registry)
         stack.callback(index.close)
         profiles = await _open_profiles(shell, redis, stack)
-        caps = await _open_caps(shell, redis, stack)
+        counting = await _open_counting(shell, redis, stack)
         stores = Stores(
             entities=entities,
             profiles=profiles,
-            caps=caps,
-            events=DecisionEvents(),
+            caps=counting.caps,
+            events=counting.events,
             answers=AnswerStore(redis.store, keys),
             displays=Displays(redis.store, keys),
             secret=redis.secret,
@@ -90,7 +88,7 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
             entities=entities,
             index=index,
             profiles=profiles,
-            caps=caps,
+            counting=counting,
             decisions=await stack.enter_async_context(open_decisioning(stores, settings.offers, shell.metrics)),
         )
 
@@ -111,15 +109,12 @@ async def _open_profiles(shell: Shell, redis: Redis, stack: AsyncExitStack) -> P
     return Profiles(store, Keys(redis.secret), settings)
 
 
-async def _open_caps(shell: Shell, redis: Redis, stack: AsyncExitStack) -> Caps:
-    settings, limits = shell.settings.caps, shell.settings.redis
-    url = shell.environ.get(settings.url_env, "") or redis.url
-    access = Access(url, settings.timeout_ms, limits.connect_timeout_ms, limits.max_waiting)
-    nodes = await open_nodes(access, settings.cluster)
-    epoch = Epoch(nodes, Record(settings.record), settings.shards)
-    caps = Caps(nodes, CapKeys(redis.secret, settings.shards), epoch, settings)
-    stack.push_async_callback(caps.close)
-    return caps
+async def _open_counting(shell: Shell, redis: Redis, stack: AsyncExitStack) -> Counting:
+    """Open caps and decision events; a private server's record of its epoch is beside its data."""
+    settings = shell.settings
+    own = shell.environ.get(settings.caps.url_env, "")
+    record = str(Path(settings.redis.data_dir) / "caps-epoch") if redis.is_private and not own else ""
+    return await stack.enter_async_context(open_counting(settings, own or redis.url, redis.secret, record))
 
 
 async def _open_entitlement(shell: Shell, stack: AsyncExitStack) -> Entitlement:

@@ -249,7 +249,7 @@ class Caps(_Table, frozen=True, kw_only=True, rename="kebab"):
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 100
     patience_ms: Annotated[int, Meta(ge=1, le=60_000)] = 400
     allow_eviction: bool = False
-    record: str = "var/caps-epoch"
+    record: str = ""
 
 
 class Events(_Table, frozen=True, kw_only=True, rename="kebab"):

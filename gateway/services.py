@@ -26,6 +26,7 @@ from gateway.ids import new_id
 from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
 from gateway.store.connection import Store
+from gateway.store.counting import Counting
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.store.keys import Keys
@@ -96,7 +97,7 @@ class Services(Struct):
     async def forget(self, space: Space, canonical_ids: Sequence[str]) -> None:
         """Delete the cap counters of an erased person (prof:U4)."""
         for canonical_id in canonical_ids:
-            await self._open_business.caps.forget_profile(space, canonical_id)
+            await self._open_business.counting.caps.forget_profile(space, canonical_id)
 
     @property
     def decisions(self) -> Decisioning:
@@ -175,6 +176,7 @@ async def open_services(
             shell = Shell(settings=settings, environ=environ, metrics=metrics, report=_reporter("", metrics))
             services.business = await stack.enter_async_context(open_business(shell, records.redis))
             _watch_stores(metrics, services.business)
+            _watch_counting(metrics, services.business.counting)
             stack.push_async_callback(_end, asyncio.create_task(_follow_mboxes(services.business, tenants)))
         yield services
 
@@ -194,7 +196,9 @@ async def _open_records(
     if server is not None:
         stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
     stream = NotificationStream(store, new_id(), settings.outbox.max_length)
-    return Records(Redis(store=store, url=url, secret=secret), Sessions(store, Keys(secret)), stream)
+    return Records(
+        Redis(store=store, url=url, secret=secret, is_private=server is not None), Sessions(store, Keys(secret)), stream
+    )
 
 
 def _find_redis(
@@ -390,6 +394,27 @@ async def _follow_mboxes(business: Business, tenants: Mapping[str, Tenant]) -> N
     mboxes = business.decisions.mboxes
     spaces = {Space(tenant.client.organization_id, mboxes.sandbox) for tenant in tenants.values()}
     await mboxes.follow(list(spaces), business.entities)
+
+
+def _watch_counting(metrics: Metrics, counting: Counting) -> None:
+    caps, events = counting.caps, counting.events
+    metrics.watch(
+        lambda: {"caps_lost": float(caps.epoch.is_lost), "events_waiting": float(events.waiting)}, kind="gauge"
+    )
+    metrics.watch(
+        lambda: {
+            "caps_granted": caps.counts.granted,
+            "caps_refused": caps.counts.refused,
+            "caps_unavailable": caps.counts.unavailable,
+            "caps_repeated": caps.counts.repeated,
+            "caps_moves": caps.escrow.counts.moves,
+            "caps_terms": caps.escrow.counts.terms,
+            "events_put": events.counts.put,
+            "events_written": events.counts.written,
+            "events_dropped": events.counts.dropped,
+        },
+        kind="counter",
+    )
 
 
 def _watch_stores(metrics: Metrics, business: Business) -> None:

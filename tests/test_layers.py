@@ -29,10 +29,10 @@ BELOW["walk"] = (*BELOW["services"], "services", "engine")
 BELOW["web"] = BELOW["client"] = (*BELOW["walk"], "walk")
 BELOW["server"] = (*BELOW["web"], "web")
 BELOW["demo"] = (*BELOW["server"], "server", "transfer")
-BELOW["offline"] = BELOW["server"]
+BELOW["offline"] = BELOW["operating"] = BELOW["server"]
 BELOW["transfer"] = ("errors", "offers", "store")
 BELOW["entity_commands"] = (*BELOW["transfer"], "config", "transfer")
-BELOW["__main__"] = (*BELOW["demo"], "demo", "offline", "entity_commands")
+BELOW["__main__"] = (*BELOW["demo"], "demo", "offline", "operating", "entity_commands")
 BELOW["__init__"] = ()
 
 

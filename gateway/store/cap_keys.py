@@ -100,6 +100,10 @@ class CapKeys:
         """Give what stands for a claim in a container's keys."""
         return self._digest("claim", container, claim_id)
 
+    def digest_event(self, space: Space, container: str, event_id: str) -> str:
+        """Give what stands for a reported event in the key that notes it."""
+        return self._digest("event", space.organization, space.sandbox, container, event_id)
+
     def place(self, digest: str) -> int:
         """Give the number of the shard that has a profile's counters."""
         return int(digest, 16) % self.shards

@@ -50,7 +50,7 @@ class Record:
             raise ConfigError(f"cannot read caps.record = {self._path}: {error}") from error
 
     def write(self, token: str) -> None:
-        """Keep the token; raises ConfigError."""
+        """Keep the token; where that fails it is logged, and an emptied store is noticed by running gateways only."""
         if self._path is None:
             return
         try:
@@ -59,7 +59,7 @@ class Record:
             draft.write_text(f"{token}\n", encoding="ascii")
             draft.replace(self._path)
         except OSError as error:
-            raise ConfigError(f"cannot write caps.record = {self._path}: {error.strerror}") from error
+            get_log().warning("caps.record_not_kept", detail=f"caps.record = {self._path}: {error.strerror}")
 
 
 class Epoch:

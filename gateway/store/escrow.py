@@ -36,7 +36,9 @@ from gateway.store.scripts import SCRIPTS, Script
 _FREEZE, _OPEN = SCRIPTS["freeze_share"], SCRIPTS["open_share"]
 _GIVE, _TAKE = SCRIPTS["give_share"], SCRIPTS["take_share"]
 _NOTE_S = 600
-_LEASE_MS = 150
+LEASE_MS = 150
+"""How long the maker of a term is left alone before another may begin one."""
+
 _PAUSE_S = 0.004
 _PATIENT_TRIES = 4
 _MOST_TRIES = 3
@@ -66,6 +68,7 @@ class Escrow:
     def __init__(self, nodes: Nodes, replication: Replication, token: Callable[[], str]) -> None:
         """Confirm every step by replicas where `replication` asks for it; `token` is the epoch's."""
         self.counts = EscrowCounts()
+        self.lease_ms = LEASE_MS
         self._nodes = nodes
         self._replication = replication
         self._token = token
@@ -171,7 +174,7 @@ class Escrow:
 
     async def _freeze(self, shard: Shard, offer: str, maker: str, term: int, least: int) -> tuple[bool, int, int]:
         keys = [shard.epoch, shard.counts, shard.shares]
-        joined, number, count = (await self._run(_FREEZE, keys, [offer, maker, term, least, _LEASE_MS])).reply
+        joined, number, count = (await self._run(_FREEZE, keys, [offer, maker, term, least, self.lease_ms])).reply
         return bool(joined), int(number), int(count)
 
     async def _open(self, shard: Shard, args: list[str | int]) -> None:

@@ -29,6 +29,9 @@ from tests.store.clusters import run_cluster
 
 OFFER, CONTAINER = "xcore:personalized-offer:soak", "shop"
 PROFILES = 5_000
+PAUSE_S = 2.5
+"""Between the claims of a task where workers are killed, so that they are killed while there is something to grant."""
+
 _LONGEST_LIFE_S = 1.5
 
 
@@ -40,6 +43,7 @@ class Load(Struct, frozen=True):
     processes: int = 8
     tasks: int = 200
     kills: int = 0
+    pause_s: float = 0.0
 
 
 class Outcome(Struct, frozen=True):
@@ -70,7 +74,9 @@ def run(url: str, load: Load, shards: int, folder: Path) -> Outcome:
     def start() -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "tests.load.soak", "--worker", str(folder / f"grants-{next(numbers)}")]
         command += ["--url", url, "--attempts", str(share), "--cap", str(load.cap)]
-        return subprocess.Popen([*command, "--tasks", str(load.tasks), "--shards", str(shards)])
+        return subprocess.Popen(
+            [*command, "--tasks", str(load.tasks), "--shards", str(shards), "--pause", str(load.pause_s)]
+        )
 
     workers = [start() for _ in range(load.processes)]
     killed = 0
@@ -104,15 +110,20 @@ async def work(options: argparse.Namespace) -> None:
     attempts = iter(range(options.attempts))
     notes = os.open(options.worker, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     loop = asyncio.get_running_loop()
+    pause_s = [options.pause]
     selection, mine = claim_one(OFFER, options.cap), new_id()
 
     async def claim_on() -> None:
         for number in attempts:
+            if pause_s[0]:
+                await asyncio.sleep(random.uniform(0, 2 * pause_s[0]))
             whom = somebody(f"p{random.randrange(PROFILES)}", CONTAINER)
             verdict = await caps.claim(whom, selection, f"{mine}-{number}", loop.time() + 60)
             if isinstance(verdict, Granted):
                 os.write(notes, b"g")
-            elif not isinstance(verdict, Refused):
+            elif isinstance(verdict, Refused):
+                pause_s[0] = 0.0  # nothing is left to be killed for
+            else:
                 os.write(notes, b"u")
 
     async with open_caps(options.url, shards=options.shards) as caps:
@@ -142,6 +153,7 @@ def main() -> int:
     parser.add_argument("--worker", default="", help=argparse.SUPPRESS)
     parser.add_argument("--url", default="", help=argparse.SUPPRESS)
     parser.add_argument("--shards", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--pause", type=float, default=0.0, help=argparse.SUPPRESS)
     parser.add_argument("--attempts", type=int, default=Load().attempts)
     parser.add_argument("--cap", type=int, default=Load().cap)
     parser.add_argument("--tasks", type=int, default=Load().tasks)
@@ -153,7 +165,7 @@ def main() -> int:
     broken = 0
     for kills in (0, options.kills):
         for kind in ("single", "cluster"):
-            load = Load(attempts=options.attempts, cap=options.cap, tasks=options.tasks, kills=kills)
+            load = Load(options.attempts, options.cap, tasks=options.tasks, kills=kills, pause_s=PAUSE_S * bool(kills))
             outcome = soak(kind, load)
             print(f"{kind:>8}: {outcome.describe(load)}", flush=True)
             broken += outcome.counted > load.cap or outcome.granted > outcome.counted

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -52,7 +53,8 @@ def run_nodes(folder: Path, count: int, server: str = "", *options: str) -> Iter
 def run_cluster(folder: Path, server: str = "") -> Iterator[list[Node]]:
     """Give three primaries that have agreed on who has which slot."""
     with run_nodes(folder, 3, server, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000") as nodes:
-        asyncio.run(join(nodes))
+        with ThreadPoolExecutor(1) as thread:  # the caller may be in a loop of its own
+            thread.submit(lambda: asyncio.run(join(nodes))).result()
         yield nodes
 
 

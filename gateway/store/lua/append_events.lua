@@ -15,8 +15,8 @@
 --   ARGV[6]  life of the verdict in seconds
 --   ARGV[7]  how many events are kept
 --   ARGV[8]  how many ids of events are kept at most, in that time
---   ARGV[9..n]  how long ids of events are kept, in seconds; then for each event 16 hexadecimal digits that sort by its
---            time, digest of its id or empty, JSON
+--   ARGV[9]  how long ids of events are kept, in seconds
+--   ARGV[10..n]  for each event 16 hexadecimal digits that sort by its time, digest of its id or empty, JSON
 --
 -- Output
 --   { 'appended', how many were no duplicates, '1' where the profile's aliases should be renewed }

@@ -28,6 +28,8 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 end
 local verdict = redis.call('GET', KEYS[2])
 if verdict then
+  -- a repeat on another connection has to write as well, so that WAIT there waits for what the first one wrote
+  redis.call('EXPIRE', KEYS[2], ARGV[2])
   return verdict
 end
 

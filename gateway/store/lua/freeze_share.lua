@@ -30,6 +30,8 @@ local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 if share.maker == maker and share.state == 'frozen' then
+  -- a repeat on another connection has to write as well, so that WAIT there waits for what the first one wrote
+  write_share(KEYS[3], offer, share)
   return { 1, share.term, count }
 end
 local is_left_alone = term == 0 and share.state == 'frozen' and now - share.since < lease

@@ -23,6 +23,8 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 end
 local noted = redis.call('GET', KEYS[4])
 if noted then
+  -- a repeat on another connection has to write as well, so that WAIT there waits for what the first one wrote
+  redis.call('EXPIRE', KEYS[4], ARGV[5])
   return tonumber(noted)
 end
 local offer, wanted = ARGV[2], tonumber(ARGV[4])

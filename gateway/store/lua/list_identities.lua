@@ -16,7 +16,8 @@
 --   ARGV[6]  life of the verdict in seconds
 --   ARGV[7]  name of this link
 --   ARGV[8]  how many identities a profile may have
---   ARGV[9..n]  seconds after which a pending identity has been given up; then for each identity digest, namespace, id
+--   ARGV[9]  seconds after which a pending identity has been given up
+--   ARGV[10..n]  for each identity digest, namespace, id
 --
 -- Output
 --   { 'listed', birth of the profile }

@@ -29,6 +29,7 @@ if share.state == 'frozen' then
   share.state, share.level = 'open', read_number(ARGV[4])
   share.ceiling = tonumber(redis.call('HGET', KEYS[2], offer) or '0') + read_number(ARGV[5])
   share.known = math.max(share.known, tonumber(ARGV[6]))
-  write_share(KEYS[3], offer, share)
 end
+-- a repeat on another connection has to write as well, so that WAIT there waits for what the first one wrote
+write_share(KEYS[3], offer, share)
 return 1

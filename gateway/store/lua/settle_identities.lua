@@ -9,7 +9,8 @@
 --            not; renew: the aliases of all begin their life anew
 --   ARGV[3]  name of the link
 --   ARGV[4]  life of the profile in milliseconds, 0 for ever
---   ARGV[5..n]  life of the aliases in milliseconds, 0 for ever; then digests of the identities
+--   ARGV[5]  life of the aliases in milliseconds, 0 for ever
+--   ARGV[6..n]  digests of the identities
 --
 -- Output
 --   { 'settled', digests that were kept or taken off }

@@ -23,7 +23,12 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then
 end
 local offer = ARGV[2]
 local share = read_share(redis.call('HGET', KEYS[2], offer))
-if share.maker ~= ARGV[3] or share.state ~= 'open' or redis.call('EXISTS', KEYS[3]) == 1 then
+if redis.call('EXISTS', KEYS[3]) == 1 then
+  -- a repeat on another connection has to write as well, so that WAIT there waits for what the first one wrote
+  redis.call('EXPIRE', KEYS[3], ARGV[6])
+  return 0
+end
+if share.maker ~= ARGV[3] or share.state ~= 'open' then
   return 0
 end
 share.ceiling = share.ceiling + tonumber(ARGV[4])

@@ -151,10 +151,8 @@ def _report(
     method = request.method if request.method in _METHODS else "other"
     services.metrics.count_call(method, status)
     if services.access_log.is_on:
-        ms = round((time.perf_counter() - started) * 1000, 2)
-        get_log().info(
-            "web.answered", request_id=request_id, method=method, route=route, http_status=status, code=code, ms=ms
-        )
+        ms = (time.perf_counter() - started) * 1000
+        services.access_log.add((time.time(), ms, request_id, method, route, status, code))
 
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})

@@ -27,6 +27,7 @@ fuzz: $(VENV)/.dev         ## try the HTTP interface with schemathesis, longer t
 bench: $(VENV)/.bench      ## measure, print a table, draw build/bench/bench.png
 	@$(PY) -m tests.load
 	@$(PY) -m tests.load.pql
+	@$(PY) -m tests.load.offers
 
 bench-peers: $(VENV)/.dev  ## measure the engine beside Adobe's, from npm and PyPI
 	@$(PY) -m tests.load.peers

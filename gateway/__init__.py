@@ -20,7 +20,6 @@
       lexer, parser, nodes  text to tree                 web/        I/O: the edge
       library, compiler     tree to closures, with fuel    wire, inbound, consumer, response, connections   HTTP
                                                            delivery_api, get_offers, routes, middleware, cors, admin
-    client/     get_offers for Python callers: TargetClient, alone or in front of a gateway
     access/     who calls, and what they may: tokens       docs, openapi/
     transfer, entity_commands   a container as a file      rest, callers, problems   signed-in endpoints
     business                what marketers need, opened    negotiation, preconditions, hal   what HTTP adds to them
@@ -28,13 +27,23 @@
     offers/     PURE: business objects of the repository   entities, schemas, registry   what a type is
       repository, proposals   one write                    patch, envelopes, editing, validation, checks, references
       instances, operations   what is kept, one delete     query, filters, ordering, search   what a list asks for
+      inventory, catalog, ranking      stored objects to a compiled container, candidates ranked
+      request_schemas, decision_requests, model, providers   what is asked, checked
+      decide, eligibility, arbitration, capping   who gets what, and what has to be counted first
+      response, content, trace, candidates, diagnostics, effort   answers, and why
+      mboxes, displays, events         offers behind mboxes, tokens, what is recorded
+    offers/profile_documents, profiles, providers   people: what is taken of them, what decisions ask for
+    store/profiles, homes, identity_links           people: kept in one slot each, found by several identities
+    decisioning/              catalogues that follow their containers, the walk of a decision, repeated calls
+    web/profiles                                    people: over HTTP, as the repository's area is
     store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
     store/listing/            lists and searches, from SQLite in the memory of each worker
+    client/     get_offers for Python callers: TargetClient, alone or in front of a gateway
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
-Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), (tenants | access), business,
-services, walk, (web | client), server, __main__. Rooms side by side never import each other; `tests/test_layers.py`
-checks it.
+Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), (tenants | access |
+decisioning), business, services, walk, (web | client), server, __main__. Rooms side by side never import each other;
+`tests/test_layers.py` checks it.
 """
 
 __version__ = "0.1.0"

@@ -1,71 +1,128 @@
-"""The business side of a gateway: who may use it, the repository of business objects, its lists and searches."""
+"""What signed-in endpoints and offer decisions use beside the rest: the repository, its callers, profiles, caps.
+
+Servers have it. A process that decides deliveries for itself alone has none of it.
+"""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
 from gateway.access.entitlement import Entitlement
 from gateway.config import Settings, read_schemas
+from gateway.decisioning.opening import Decisioning, Stores, open_decisioning
 from gateway.offers.registry import Registry
+from gateway.store.answers import AnswerStore
+from gateway.store.connection import Store
+from gateway.store.counting import Counting, open_counting
+from gateway.store.displays import Displays
 from gateway.store.entities import Entities
+from gateway.store.keys import Keys
 from gateway.store.listing.index import Index
+from gateway.store.profiles import Profiles
 from gateway.store.repository import open_repository
 from gateway.telemetry import Metrics, get_log
 from gateway.upstream.download import open_session
 from gateway.upstream.jwks import KeySet
 
-Report = Callable[[str, str], None]
 
-
-class Business(Struct):
-    """Everything the endpoints of marketers and operators need."""
+class Business(Struct, frozen=True, kw_only=True):
+    """The repository as its callers use it, and decisions made with what is in it."""
 
     entitlement: Entitlement
     registry: Registry
     entities: Entities
     index: Index
+    profiles: Profiles
+    counting: Counting
+    decisions: Decisioning
+
+
+class Redis(Struct, frozen=True, kw_only=True):
+    """The Redis of sessions, on which everything is that no other one is named for; its URL and the key secret."""
+
+    store: Store
+    url: str
+    secret: bytes
+    is_private: bool
+
+
+class Shell(Struct, frozen=True, kw_only=True):
+    """What is there already: configuration, environment, numbers, and whom to tell."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    metrics: Metrics
+    report: Callable[[str, str], Any]
 
 
 @asynccontextmanager
-async def open_business(
-    settings: Settings, environ: Mapping[str, str], redis_url: str, report: Report
-) -> AsyncIterator[Business]:
-    """Give the open parts, on a Redis of their own where one is named, else on `redis_url`; raises ConfigError."""
+async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
+    """Give it open; raises ConfigError. A Redis that cannot be reached is no error: it is tried again."""
+    settings, keys = shell.settings, Keys(redis.secret)
+    own = shell.environ.get(settings.repository.url_env, "")
     async with AsyncExitStack() as stack:
-        url = environ.get(settings.repository.url_env) or redis_url
-        entities = await stack.enter_async_context(open_repository(url, settings.redis, settings.repository))
+        entities = await stack.enter_async_context(
+            open_repository(own or redis.url, settings.redis, settings.repository)
+        )
         registry = Registry(read_schemas(settings.repository.schemas))
         index = Index(entities, registry)
         stack.callback(index.close)
-        entitlement = await _open_entitlement(settings, environ, report, stack)
-        yield Business(entitlement=entitlement, registry=registry, entities=entities, index=index)
+        profiles = await _open_profiles(shell, redis, stack)
+        counting = await _open_counting(shell, redis, stack)
+        stores = Stores(
+            entities=entities,
+            profiles=profiles,
+            caps=counting.caps,
+            events=counting.events,
+            answers=AnswerStore(redis.store, keys),
+            displays=Displays(redis.store, keys),
+            secret=redis.secret,
+        )
+        yield Business(
+            entitlement=await _open_entitlement(shell, stack),
+            registry=registry,
+            entities=entities,
+            index=index,
+            profiles=profiles,
+            counting=counting,
+            decisions=await stack.enter_async_context(open_decisioning(stores, settings.offers, shell.metrics)),
+        )
 
 
-async def _open_entitlement(
-    settings: Settings, environ: Mapping[str, str], report: Report, stack: AsyncExitStack
-) -> Entitlement:
-    keys = None
+async def _open_profiles(shell: Shell, redis: Redis, stack: AsyncExitStack) -> Profiles:
+    """Open profiles on their own Redis where one is named, else on that of sessions.
+
+    They have a connection of their own, so that no large profile keeps a visitor's session waiting.
+    """
+    settings, limits = shell.settings.profiles, shell.settings.redis
+    store = await Store.connect(
+        shell.environ.get(settings.url_env, "") or redis.url,
+        timeout_ms=settings.timeout_ms,
+        connect_timeout_ms=limits.connect_timeout_ms,
+        max_waiting=limits.max_waiting,
+    )
+    stack.push_async_callback(store.close)
+    return Profiles(store, Keys(redis.secret), settings)
+
+
+async def _open_counting(shell: Shell, redis: Redis, stack: AsyncExitStack) -> Counting:
+    """Open caps and decision events; a private server's record of its epoch is beside its data."""
+    settings = shell.settings
+    own = shell.environ.get(settings.caps.url_env, "")
+    record = str(Path(settings.redis.data_dir) / "caps-epoch") if redis.is_private and not own else ""
+    return await stack.enter_async_context(open_counting(settings, own or redis.url, redis.secret, record))
+
+
+async def _open_entitlement(shell: Shell, stack: AsyncExitStack) -> Entitlement:
+    keys, settings = None, shell.settings
     if settings.access.jwt.jwks:
         session = await stack.enter_async_context(open_session())
-        keys = KeySet(settings.access.jwt, session, report, time.monotonic)
-    entitlement = Entitlement(settings, environ, keys)
+        keys = KeySet(settings.access.jwt, session, shell.report, time.monotonic)
+    entitlement = Entitlement(settings, shell.environ, keys)
     if ignored := entitlement.ignored:
         get_log().warning("access.ignored", count=ignored)
     return entitlement
-
-
-def watch_business(metrics: Metrics, entities: Entities) -> None:
-    """Show how the repository's Redis does."""
-    metrics.watch(lambda: {"repository_connected": float(entities.connected)}, kind="gauge")
-    metrics.watch(
-        lambda: {
-            "repository_sent": entities.counts.sent,
-            "repository_failed": entities.counts.failed,
-            "repository_timed_out": entities.counts.timed_out,
-            "repository_dropped": entities.counts.dropped,
-            "repository_reconnected": entities.counts.reconnected,
-        },
-        kind="counter",
-    )

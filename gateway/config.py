@@ -98,6 +98,35 @@ class Repository(_Table, frozen=True, kw_only=True, rename="kebab"):
     schemas: list[str] = field(default_factory=list)
 
 
+class Profiles(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[profiles]`: where what is known of people is kept, how much of it and how long."""
+
+    url_env: str = "PROFILES_REDIS_URL"
+    durability: DurabilityLevel = "log"
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 250
+    patience_ms: Annotated[int, Meta(ge=0, le=60_000)] = 2000
+    max_events: Annotated[int, Meta(ge=1, le=10_000)] = 1000
+    ttl_days: Annotated[int, Meta(ge=0, le=36_500)] = 90
+
+
+class OfferMbox(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """An mbox that an offer activity decides."""
+
+    container: str
+    activity: str
+
+
+class Offers(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[offers]`: how offer decisions are made, and which mboxes offer activities decide."""
+
+    most_containers: Count = 64
+    inline_profile: bool = False
+    repeats_mb: Annotated[int, Meta(ge=0, le=16_384)] = 32
+    sandbox: str = "prod"
+    containers: list[str] = field(default_factory=list)
+    mboxes: dict[str, OfferMbox] = field(default_factory=dict)
+
+
 class Target(_Table, frozen=True, kw_only=True, rename="kebab"):
     """`[upstream.target]`: where Target is and how much of it we use at once."""
 
@@ -193,6 +222,7 @@ class Profile(_Table, frozen=True, kw_only=True, rename="kebab"):
     read: list[str] = field(default_factory=list)
     write: list[str] = field(default_factory=list)
     create: bool = False
+    people: Literal["none", "read", "write"] = "none"
 
 
 class Access(_Table, frozen=True, kw_only=True, rename="kebab"):
@@ -205,6 +235,28 @@ class Access(_Table, frozen=True, kw_only=True, rename="kebab"):
     organization: dict[str, Organization] = field(default_factory=dict)
     token: dict[str, StaticToken] = field(default_factory=dict)
     profile: dict[str, Profile] = field(default_factory=dict)
+
+
+class Caps(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[caps]`: where caps are counted, how safely, and what holds while they cannot be."""
+
+    url_env: str = "CAPS_REDIS_URL"
+    cluster: Literal["detect", "yes", "no"] = "detect"
+    shards: Annotated[int, Meta(ge=1, le=256)] = 1
+    when_store_fails: Literal["closed", "open"] = "closed"
+    safety: Literal["normal", "strict"] = "normal"
+    replicas: Annotated[int, Meta(ge=1, le=16)] = 1
+    timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 100
+    patience_ms: Annotated[int, Meta(ge=1, le=60_000)] = 400
+    allow_eviction: bool = False
+    record: str = ""
+
+
+class Events(_Table, frozen=True, kw_only=True, rename="kebab"):
+    """`[events]`: the stream of decision events."""
+
+    max_length: Count = 100_000
+    max_waiting: Count = 10_000
 
 
 class Log(_Table, frozen=True, kw_only=True, rename="kebab"):
@@ -222,10 +274,15 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     redis: Redis = Redis()
     merge: Merge = Merge()
     repository: Repository = Repository()
+    offers: Offers = Offers()
+    profiles: Profiles = Profiles()
     upstream: Upstream = Upstream()
     artifact: Artifact = Artifact()
     outbox: Outbox = Outbox()
     access: Access = Access()
+
+    caps: Caps = Caps()
+    events: Events = Events()
     log: Log = Log()
 
 

@@ -229,6 +229,23 @@ class StoreUnsafe(StoreError):
     code = "store-unsafe"
 
 
+class StoreMoved(ScriptFailed):
+    """A node of a Redis Cluster did not do it and names the one that will: `slot` is at `host` and `port` now.
+
+    With `is_once` (ASK) the slot is on its way, and only this command goes there.
+    """
+
+    code = "store-moved"
+
+    def __init__(self, slot: int, host: str, port: int, *, is_once: bool) -> None:
+        """Keep where the slot is; an empty host is that of the node that said so."""
+        super().__init__("The node of the Redis Cluster does not have this slot")
+        self.slot = slot
+        self.host = host
+        self.port = port
+        self.is_once = is_once
+
+
 class ConfigError(GatewayError):
     """The configuration cannot be used; raised at start only."""
 

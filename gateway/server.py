@@ -5,7 +5,7 @@ import contextlib
 import gc
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -61,8 +61,15 @@ async def _listen(runner: web.BaseRunner, address: str) -> str:
     return f"http://[{bound}]:{number}" if ":" in bound else f"http://{bound}:{number}"
 
 
-async def serve(settings: Settings, started: Callable[[Running], None] | None = None) -> None:
-    """Run until SIGTERM or SIGINT, then drain; SIGHUP looks at every artifact at once."""
+async def serve(
+    settings: Settings,
+    started: Callable[[Running], None] | None = None,
+    prepare: Callable[[Running], Awaitable[None]] | None = None,
+) -> None:
+    """Run until SIGTERM or SIGINT, then drain; SIGHUP looks at every artifact at once.
+
+    `prepare` is awaited once everything is open, then `started` is told.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -77,6 +84,8 @@ async def serve(settings: Settings, started: Callable[[Running], None] | None = 
 
         with contextlib.suppress(AttributeError):  # a platform without SIGHUP
             loop.add_signal_handler(signal.SIGHUP, refresh)
+        if prepare is not None:
+            await prepare(running)
         if started is not None:
             started(running)
         # What is loaded by now stays: the garbage collector need not look at it again and again.

@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,25 @@ from msgspec import Struct
 
 from gateway import __version__
 from gateway.access.entitlement import Entitlement
-from gateway.business import Business, open_business, watch_business
+from gateway.business import Business, Redis, Shell, open_business
 from gateway.config import Settings
+from gateway.decisioning.opening import Decisioning
 from gateway.delivery.cookies import cluster_of
 from gateway.delivery.model import JsonObject
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
+from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
 from gateway.store.connection import Store
+from gateway.store.counting import Counting
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.store.keys import Keys
 from gateway.store.listing.index import Index
 from gateway.store.local import LocalSessions, LocalStream, SessionRecords
 from gateway.store.notifications import NotificationStream
+from gateway.store.profiles import Profiles
 from gateway.store.safety import inspect
 from gateway.store.sessions import Sessions
 from gateway.telemetry import AccessLog, Metrics, get_log
@@ -48,10 +52,7 @@ _TELEMETRY_S = 60
 
 
 class Services(Struct):
-    """Everything a handler may need.
-
-    Inside somebody else's process there is no `business`, and without a Redis there is no `store`.
-    """
+    """Everything a handler may need; `store` and `business` are None in a process that decides for itself alone."""
 
     settings: Settings
     tenants: dict[str, Tenant]
@@ -70,27 +71,43 @@ class Services(Struct):
 
     @property
     def entitlement(self) -> Entitlement:
-        """Who may use the endpoints of marketers."""
-        return self._need_business().entitlement
+        """Who may call signed-in endpoints."""
+        return self._open_business.entitlement
 
     @property
     def registry(self) -> Registry:
         """The types of business objects."""
-        return self._need_business().registry
+        return self._open_business.registry
 
     @property
     def entities(self) -> Entities:
         """The repository."""
-        return self._need_business().entities
+        return self._open_business.entities
 
     @property
     def index(self) -> Index:
         """Lists and searches of the repository."""
-        return self._need_business().index
+        return self._open_business.index
 
-    def _need_business(self) -> Business:
+    @property
+    def profiles(self) -> Profiles:
+        """What is known of people."""
+        return self._open_business.profiles
+
+    async def forget(self, space: Space, canonical_ids: Sequence[str]) -> None:
+        """Delete the cap counters of an erased person (prof:U4)."""
+        for canonical_id in canonical_ids:
+            await self._open_business.counting.caps.forget_profile(space, canonical_id)
+
+    @property
+    def decisions(self) -> Decisioning:
+        """Offer decisions."""
+        return self._open_business.decisions
+
+    @property
+    def _open_business(self) -> Business:
         if self.business is None:
-            raise ConfigError("this process has no repository: it decides delivery requests only")
+            raise ConfigError("This process has no repository: it was opened to decide for itself alone")
         return self.business
 
     def is_ready(self) -> bool:
@@ -112,12 +129,11 @@ class Embedding(Struct, frozen=True):
 
 
 class Records(Struct, frozen=True):
-    """Where sessions and notifications are kept."""
+    """Where sessions and notifications are kept; `redis` is None where it is in this process."""
 
-    store: Store | None
+    redis: Redis | None
     sessions: SessionRecords
     stream: Stream
-    url: str = ""
 
 
 @asynccontextmanager
@@ -134,10 +150,6 @@ async def open_services(
             records = Records(None, LocalSessions(), LocalStream(settings.outbox.max_length))
         else:
             records = await _open_records(settings, environ, metrics, stack)
-        business = None
-        if embedding is None:  # before anything that sends
-            opening = open_business(settings, environ, records.url, _reporter("", metrics))
-            business = await stack.enter_async_context(opening)
         fanout = await stack.enter_async_context(Fanout(settings.upstream.target))
         joiner = Joiner(fanout, settings.merge, settings.upstream.target, new_id)
         stack.push_async_callback(joiner.close)
@@ -148,19 +160,24 @@ async def open_services(
             settings=settings,
             tenants=tenants,
             geo=geo,
-            store=records.store,
+            store=records.redis.store if records.redis else None,
             sessions=records.sessions,
             fanout=fanout,
             joiner=joiner,
             outbox=_open_outbox(settings, records.stream, fanout, tenants, stack),
             metrics=metrics,
             access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
-            business=business,
         )
         stack.callback(services.access_log.flush)
         _watch(services)
-        if records.store is not None:
-            await _warn_of_unsafe_store(records.store)
+        if records.redis is not None:
+            await _warn_of_unsafe_store(records.redis.store)
+        if records.redis is not None and embedding is None:
+            shell = Shell(settings=settings, environ=environ, metrics=metrics, report=_reporter("", metrics))
+            services.business = await stack.enter_async_context(open_business(shell, records.redis))
+            _watch_stores(metrics, services.business)
+            _watch_counting(metrics, services.business.counting)
+            stack.push_async_callback(_end, asyncio.create_task(_follow_mboxes(services.business, tenants)))
         yield services
 
 
@@ -179,7 +196,9 @@ async def _open_records(
     if server is not None:
         stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
     stream = NotificationStream(store, new_id(), settings.outbox.max_length)
-    return Records(store, Sessions(store, Keys(secret)), stream, url)
+    return Records(
+        Redis(store=store, url=url, secret=secret, is_private=server is not None), Sessions(store, Keys(secret)), stream
+    )
 
 
 def _find_redis(
@@ -347,8 +366,6 @@ def _watch(services: Services) -> None:
     services.metrics.watch_sizes("merge_group_size", GROUP_SIZES, lambda: (joiner.counts.sizes, joiner.counts.callers))
     if services.store is not None:
         _watch_store(services.metrics, services.store)
-    if services.business is not None:
-        watch_business(services.metrics, services.business.entities)
 
 
 def _watch_store(metrics: Metrics, store: Store) -> None:
@@ -371,3 +388,43 @@ async def _warn_of_unsafe_store(store: Store) -> None:
             get_log().warning("store.found_unsafe", detail=warning)
     except StoreError as error:
         get_log().warning("store.not_inspected", detail=str(error))
+
+
+async def _follow_mboxes(business: Business, tenants: Mapping[str, Tenant]) -> None:
+    mboxes = business.decisions.mboxes
+    spaces = {Space(tenant.client.organization_id, mboxes.sandbox) for tenant in tenants.values()}
+    await mboxes.follow(list(spaces), business.entities)
+
+
+def _watch_counting(metrics: Metrics, counting: Counting) -> None:
+    caps, events = counting.caps, counting.events
+    metrics.watch(
+        lambda: {"caps_lost": float(caps.epoch.is_lost), "events_waiting": float(events.waiting)}, kind="gauge"
+    )
+    metrics.watch(
+        lambda: {
+            "caps_granted": caps.counts.granted,
+            "caps_refused": caps.counts.refused,
+            "caps_unavailable": caps.counts.unavailable,
+            "caps_repeated": caps.counts.repeated,
+            "caps_moves": caps.escrow.counts.moves,
+            "caps_terms": caps.escrow.counts.terms,
+            "events_put": events.counts.put,
+            "events_written": events.counts.written,
+            "events_dropped": events.counts.dropped,
+        },
+        kind="counter",
+    )
+
+
+def _watch_stores(metrics: Metrics, business: Business) -> None:
+    stores: dict[str, Entities | Profiles] = {"repository": business.entities, "profiles": business.profiles}
+    metrics.watch(lambda: {f"{name}_connected": float(store.connected) for name, store in stores.items()}, kind="gauge")
+    metrics.watch(
+        lambda: {
+            f"{name}_{what}": getattr(store.counts, what)
+            for name, store in stores.items()
+            for what in ("sent", "failed", "timed_out", "dropped", "reconnected")
+        },
+        kind="counter",
+    )

@@ -49,8 +49,24 @@ def get_log() -> Any:
     return structlog.get_logger()
 
 
+class Called(Struct, frozen=True, kw_only=True):
+    """One answered call of a signed-in endpoint, as it is logged."""
+
+    event: str = "web.answered"
+    level: str = "info"
+    timestamp: datetime
+    request_id: str
+    method: str
+    route: str
+    http_status: int
+    code: str
+    ms: float
+
+
 # Seconds since the epoch, milliseconds taken, then request_id, client, http_status, status, local, remote, degraded.
 Line = tuple[float, float, str, str, int, int, int, int, str]
+# The same with the fields of `Called` from request_id to code.
+CallLine = tuple[float, float, str, str, str, int, str]
 
 
 class AccessLog:
@@ -59,7 +75,7 @@ class AccessLog:
     def __init__(self, stream: BinaryIO | None) -> None:
         """Write to `stream`; None writes nothing."""
         self._stream = stream
-        self._lines: list[Line] = []
+        self._lines: list[Line | CallLine] = []
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -67,7 +83,7 @@ class AccessLog:
         """Whether lines are written at all."""
         return self._stream is not None
 
-    def add(self, line: Line) -> None:
+    def add(self, line: Line | CallLine) -> None:
         """Take the facts of a line; it is made and written within a quarter of a second."""
         self._lines.append(line)
         if len(self._lines) >= _MOST_LINES:
@@ -105,11 +121,9 @@ class Metrics:
         self._refusals = Counter(
             "gateway_upstream_refused", "Calls that Target refused, by its status", ["status"], registry=self.registry
         )
-        self._calls = Counter(
-            "gateway_calls", "Answered calls of signed-in endpoints", ["method", "status"], registry=self.registry
-        )
+        self._calls: dict[tuple[str, int], int] = {}
         self._events = Counter("gateway_events", "Facts that operators watch", ["event"], registry=self.registry)
-        self.registry.register(_Answers(self._answers, self._times))
+        self.registry.register(_Answers(self._answers, self._times, self._calls))
 
     def count_answer(self, client: str, status: int, decided: str, seconds: float | None) -> None:
         """Count one answer; `client` is a configured client code or "", `seconds` None for one that was refused."""
@@ -136,7 +150,8 @@ class Metrics:
 
     def count_call(self, method: str, status: int) -> None:
         """Count one answered call of a signed-in endpoint, by its method and HTTP status."""
-        self._calls.labels(method, str(status)).inc()
+        key = (method, status)
+        self._calls[key] = self._calls.get(key, 0) + 1
 
     def count_event(self, event: str) -> None:
         """Count one fact by its event name."""
@@ -164,12 +179,18 @@ class Times(Struct):
     total_s: float = 0.0
 
 
+_CALLS = "Answered calls of signed-in endpoints"
+
+
 class _Answers(Collector):
     """The plain numbers of answers, as Prometheus wants them."""
 
-    def __init__(self, answers: dict[tuple[str, int, str], int], times: dict[str, Times]) -> None:
+    def __init__(
+        self, answers: dict[tuple[str, int, str], int], times: dict[str, Times], calls: dict[tuple[str, int], int]
+    ) -> None:
         self._answers = answers
         self._times = times
+        self._calls = calls
 
     def collect(self) -> Iterable[Metric]:
         """Give the current numbers; dictionaries are copied because a scrape runs in a thread."""
@@ -180,7 +201,10 @@ class _Answers(Collector):
         seconds = HistogramMetricFamily("gateway_answer_seconds", "Time to answer", labels=["client"])
         for client, times in dict(self._times).items():
             seconds.add_metric([client], _accumulate(SECONDS, times.counts), times.total_s)
-        return [answers, seconds]
+        calls = CounterMetricFamily("gateway_calls", _CALLS, labels=["method", "status"])
+        for (method, status), count in dict(self._calls).items():
+            calls.add_metric([method, str(status)], count)
+        return [answers, seconds, calls]
 
 
 def _accumulate(bounds: Sequence[float], counts: Sequence[int]) -> list[tuple[str, float]]:
@@ -224,8 +248,21 @@ class _Watch(Collector):
         return family
 
 
-def _encode_lines(lines: Iterable[Line]) -> bytes:
-    return b"".join([_encode(_make_line(line)) + b"\n" for line in lines])
+def _encode_lines(lines: Iterable[Line | CallLine]) -> bytes:
+    return b"".join([_encode(_make_call(line) if len(line) == 7 else _make_line(line)) + b"\n" for line in lines])
+
+
+def _make_call(line: CallLine) -> Called:
+    seconds, ms, request_id, method, route, http_status, code = line
+    return Called(
+        timestamp=datetime.fromtimestamp(seconds, UTC),
+        request_id=request_id,
+        method=method,
+        route=route,
+        http_status=http_status,
+        code=code,
+        ms=round(ms, 2),
+    )
 
 
 def _make_line(line: Line) -> dict[str, object]:

@@ -21,10 +21,11 @@ def redis_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[Store]:
-    """Connect a store to an empty Redis."""
+    """Connect a store to an empty Redis, and leave it empty."""
     async with connected(redis_url) as store:
         await store.call("FLUSHALL")
         yield store
+        await store.call("FLUSHALL")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gateway import config
 from gateway.config import (
     Client,
+    OfferMbox,
     Organization,
     Profile,
     Settings,
@@ -55,6 +56,9 @@ def test_the_documented_file_names_every_key_with_its_default() -> None:
         assert defaults["access"].pop(name) == {}
         required = {field.encode_name for field in msgspec.structs.fields(kind) if field.required}
         assert shown == find_defaults(kind) | {key: shown[key] for key in required}
+    (mbox,) = table["offers"].pop("mboxes").values()
+    assert defaults["offers"].pop("mboxes") == {}
+    assert set(mbox) == {field.encode_name for field in msgspec.structs.fields(OfferMbox)}
     assert table == defaults
     (client,) = clients.values()
     assert client.pop("organization-id")

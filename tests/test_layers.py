@@ -16,22 +16,23 @@ BELOW = {
     "pql": ("errors",),
     "delivery": ("errors",),
     "offers": ("errors", "pql"),
-    "store": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
+    "store": ("errors", "config", "telemetry", "ids", "pql", "delivery", "offers"),
     "upstream": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
 }
 BELOW["access"] = ("errors", "config", "telemetry", "offers", "upstream")
+BELOW["decisioning"] = (*BELOW["store"], "store")
 BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
 BELOW["engine"] = BELOW["services"] = (*BELOW["tenants"], "tenants")
-BELOW["business"] = (*BELOW["access"], "store", "access")
-BELOW["services"] = (*BELOW["services"], "ids", "access", "business")
+BELOW["business"] = (*BELOW["decisioning"], "upstream", "access", "decisioning")
+BELOW["services"] = (*BELOW["services"], "ids", "access", "decisioning", "business")
 BELOW["walk"] = (*BELOW["services"], "services", "engine")
 BELOW["web"] = BELOW["client"] = (*BELOW["walk"], "walk")
 BELOW["server"] = (*BELOW["web"], "web")
-BELOW["demo"] = (*BELOW["server"], "server")
-BELOW["offline"] = BELOW["server"]
+BELOW["demo"] = (*BELOW["server"], "server", "transfer")
+BELOW["offline"] = BELOW["operating"] = BELOW["server"]
 BELOW["transfer"] = ("errors", "offers", "store")
 BELOW["entity_commands"] = (*BELOW["transfer"], "config", "transfer")
-BELOW["__main__"] = (*BELOW["demo"], "demo", "offline", "entity_commands")
+BELOW["__main__"] = (*BELOW["demo"], "demo", "offline", "operating", "entity_commands")
 BELOW["__init__"] = ()
 
 

@@ -3,8 +3,10 @@
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
+from gateway.demo.offers import seed_offers
 from gateway.store.connection import Store
 from tests.stage import Stage, run_stage
 
@@ -21,17 +23,31 @@ async def ask_each(stage: Stage) -> list[dict]:
 
 
 async def test_the_first_requests_get_a_local_a_remote_and_a_mixed_answer(redis_url: str, store: Store) -> None:
-    async with run_stage(redis_url) as stage:
+    """gw:O1: three kinds of mboxes in one answer."""
+    demo = tomllib.loads((ROOT / "config" / "demo.toml").read_text())
+    mboxes = ", ".join(
+        f'{name} = {{ container = "{one["container"]}", activity = "{one["activity"]}" }}'
+        for name, one in demo["offers"]["mboxes"].items()
+    )
+    async with run_stage(redis_url, {"GATEWAY_OFFERS__MBOXES": f"{{ {mboxes} }}"}) as stage:
+        await seed_offers(stage.running.services)
+        await seed_offers(stage.running.services)
         answers = await ask_each(stage)
+        again = [await stage.post(DELIVERIES[2].encode()) for _ in range(3)]
     decided = [
         [mbox["options"][0]["responseTokens"]["activity.decisioningMethod"] for mbox in answer["execute"]["mboxes"]]
         for answer in answers
     ]
-    assert decided == [["on-device"], ["server-side"], ["on-device", "server-side"]]
+    assert decided == [["on-device"], ["server-side"], ["on-device", "server-side", "offer"]]
     assert len({answer["id"]["tntId"].split(".")[0] for answer in answers}) == 1
     shown = json.loads(re.search(r"```json\n(.*?)```", README, re.DOTALL)[1])  # type: ignore[index]
     told = shown["execute"]["mboxes"][0]["options"][0]["content"]
     assert answers[2]["execute"]["mboxes"][0]["options"][0]["content"] == told
+    offers = [
+        one["execute"]["mboxes"][2]["options"][0]["content"] for one in (shown, answers[2], *(a.body for a in again))
+    ]
+    assert offers[:4] == [offers[0]] * 4
+    assert offers[4] != offers[0], "its profile cap is three"
 
 
 async def test_the_home_document_is_there_for_the_demonstration(redis_url: str, store: Store) -> None:

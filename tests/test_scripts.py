@@ -4,25 +4,48 @@ import re
 
 import pytest
 
+from gateway.offers.instances import Space
+from gateway.store.cap_keys import CapKeys
+from gateway.store.decision_events import STREAM
+from gateway.store.homes import Way
 from gateway.store.keys import Keys
 from gateway.store.places import Place
 from gateway.store.scripts import SCRIPTS
 
+WAY = Way("0123456789abcdef0123456789abcdef")
 PLACE = Place("digest", "018f7a52-6c1d-7b0e-8f7e-2b0d9f3f5a10")
 
 # The keys each script is run with: a new script needs its line here.
+SHARD = CapKeys(b"secret", 4).shard(Space("acme", "prod"), "shop", 3)
+WRITTEN = ("home", "alias", "identities", "events", "seen")
 KEYS_OF = {
+    "append_events": lambda _: WAY.keys(*WRITTEN, "write:w"),
+    "claim_alias": lambda _: WAY.keys("home", "alias"),
     "decide_delete": lambda _: [*PLACE.keys(), PLACE.operation("o")],
     "delete_entity": lambda _: [*PLACE.keys(), PLACE.verdict("w")],
+    "drop_alias": lambda _: WAY.keys("alias"),
+    "erase_profile": lambda _: WAY.keys(*WRITTEN, "erased"),
+    "list_identities": lambda _: WAY.keys(*WRITTEN, "write:w"),
     "mark_deleting": lambda _: [*(PLACE.key(name) for name in ("records", "marks", "changes")), PLACE.operation("o")],
+    "add_feedback": lambda _: [STREAM, b"decisions:{events}:seen:0"],
+    "claim_caps": lambda _: [SHARD.epoch, SHARD.claim("c"), SHARD.counts, SHARD.profile("p"), SHARD.shares],
+    "freeze_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares],
+    "give_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares, SHARD.move("m", "given")],
+    "open_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares],
+    "read_caps": lambda _: [SHARD.epoch, SHARD.counts, SHARD.profile("p")],
+    "take_share": lambda _: [SHARD.epoch, SHARD.shares, SHARD.move("m", "taken")],
     "open_session": lambda keys: [keys.session("acme", "s")],
+    "read_profile": lambda _: WAY.keys("home", "alias", "identities", "events"),
     "read_instances": lambda _: [PLACE.key(name) for name in ("listing", "documents", "marks")],
     "read_referrers": lambda _: [PLACE.key(name) for name in ("records", "referrers")],
     "refresh_session": lambda keys: [keys.session("acme", "s")],
     "save_entity": lambda _: [*PLACE.keys(), PLACE.verdict("w")],
+    "save_profile": lambda _: WAY.keys(*WRITTEN, "write:w"),
+    "settle_identities": lambda _: WAY.keys("home", "identities", "events"),
     "save_session": lambda keys: [keys.session("acme", "s")],
 }
 _LISTED = re.compile(r"^--\s+(KEYS|ARGV)\[(\d+)(?:\.\.(\w+))?\]\s+\S", re.MULTILINE)
+_LOOPED = re.compile(r"= (\d+), #(KEYS|ARGV)\b")
 _USED = re.compile(r"\b(KEYS|ARGV)\b(?:\[(\d+)\])?")
 
 
@@ -40,8 +63,9 @@ def listed(header: str) -> set[tuple[str, str]]:
 
 
 def used(body: str) -> set[tuple[str, str]]:
-    """Collect what the body uses; KEYS without a number (a loop, a count, an unpack) uses "n"."""
-    return {(kind, number or "n") for kind, number in _USED.findall(body)}
+    """Collect what the body uses: without a number (a loop, a count, an unpack) "n", and a loop's first number."""
+    looped = {(kind, number) for number, kind in _LOOPED.findall(body)}
+    return {(kind, number or "n") for kind, number in _USED.findall(body)} | looped
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -15,12 +15,17 @@ _ALL = "*"
 
 
 class Grants(Struct, frozen=True):
-    """The sum of an account's grants in a sandbox; `profiles` are those that count here."""
+    """The sum of an account's grants in a sandbox; `profiles` are those that count here.
+
+    `people` are whom the profile endpoints know (prof:P1); product profiles are something else.
+    """
 
     read: frozenset[str]
     write: frozenset[str]
     may_create: bool
     profiles: tuple[str, ...]
+    may_read_people: bool = False
+    may_write_people: bool = False
 
     def may_read(self, container: str, owners: Collection[str] = ()) -> bool:
         """Whether a container is visible; `owners` are the profiles of its creator."""
@@ -40,6 +45,8 @@ def make_grants(profiles: Mapping[str, Profile], account: Account, space: Space)
         write=frozenset(container for profile in counted for container in profile.write),
         may_create=any(profile.create for profile in counted),
         profiles=names,
+        may_read_people=any(profile.people != "none" for profile in counted),
+        may_write_people=any(profile.people == "write" for profile in counted),
     )
 
 

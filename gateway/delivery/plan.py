@@ -59,6 +59,12 @@ class Plan(Struct, frozen=True):
     needs: Needs
     ask_target: bool
     undecided: bool = False  # on-device only: Target would have a say, but is not asked
+    offer: Sequence[Item] = ()  # decided by offer activities (gw:O1)
+
+    @property
+    def ours(self) -> Sequence[Item]:
+        """What is not for Target."""
+        return self.local if not self.offer else [*self.local, *self.offer]
 
 
 class Policy(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from gateway.config import Settings
+from gateway.demo.offers import seed_offers
 from gateway.demo.target import StandIn
 from gateway.errors import ConfigError
 from gateway.server import Running, serve
@@ -14,7 +15,7 @@ Offers are managed below {public}/data/core/xcore; {admin}/docs shows how.
 Try it from another terminal (the README explains the answers); Ctrl-C stops everything.
 
   curl -s '{public}/rest/v1/delivery?client={client}&sessionId=s1' -d \\
-    '{{"context":{{"channel":"web"}},"execute":{{"mboxes":[{{"index":1,"name":"homepage-hero"}},{{"index":2,"name":"recommendations"}}]}}}}'
+    '{{"context":{{"channel":"web"}},"execute":{{"mboxes":[{{"index":1,"name":"homepage-hero"}},{{"index":2,"name":"recommendations"}},{{"index":3,"name":"summer-sale"}}]}}}}'
 """
 
 
@@ -35,7 +36,10 @@ async def run_demo(settings: Settings) -> None:
     def greet(running: Running) -> None:
         print(_WORDS.format(public=running.public, admin=running.admin, client=client), flush=True)
 
+    async def prepare(running: Running) -> None:
+        await seed_offers(running.services)
+
     try:
-        await serve(settings, greet)
+        await serve(settings, greet, prepare)
     finally:
         await stand_in.stop()

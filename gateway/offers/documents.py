@@ -36,10 +36,10 @@ class Size(NamedTuple):
     characters: int
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes, most_bytes: int = MAX_BODY_BYTES) -> Any:
     """Decode a body. Raises Problem: 400 malformed-json (lone surrogates and endless numbers too), 413 too-large."""
-    if len(body) > MAX_BODY_BYTES:
-        raise Problem(413, "too-large", f"The body is longer than {MAX_BODY_BYTES} bytes")
+    if len(body) > most_bytes:
+        raise Problem(413, "too-large", f"The body is longer than {most_bytes} bytes")
     try:
         value = msgspec.json.decode(body)
     except RecursionError:

@@ -19,7 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gateway.errors import ConfigError, ScriptFailed, StoreError, StoreUnreachable
+from gateway.errors import ConfigError, ScriptFailed, StoreError, StoreMoved, StoreUnreachable
 from gateway.store.pipeline import Counts, Limits, Pipeline
 from gateway.store.scripts import SCRIPTS, Script
 from gateway.telemetry import get_log
@@ -158,6 +158,8 @@ class Store:
 
     def _failed(self, what: str, reply: hiredis.ReplyError) -> ScriptFailed:
         # The rest of an error reply may quote keys and arguments; its first word is a code.
+        if moved := _read_move(str(reply)):
+            return moved
         self.counts.failed += 1
         return ScriptFailed(f"Redis answered {what} with the error {_code(reply)}")
 
@@ -232,6 +234,16 @@ async def _dial(connection: Any) -> None:
 def _code(reply: hiredis.ReplyError) -> str:
     word = str(reply).partition(" ")[0]
     return word if word.isascii() and word.isupper() and word.isalpha() else "ERR"
+
+
+def _read_move(text: str) -> StoreMoved | None:
+    """Read `MOVED 3999 127.0.0.1:6381`, or the same with ASK."""
+    word, _, rest = text.partition(" ")
+    slot, _, address = rest.partition(" ")
+    host, _, port = address.rpartition(":")
+    if word not in ("MOVED", "ASK") or not (slot.isdecimal() and port.isdecimal()):
+        return None
+    return StoreMoved(int(slot), host, int(port), is_once=word == "ASK")
 
 
 def _is_unknown(reply: Any) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -14,7 +15,7 @@ from gateway.store.connection import Store
 from gateway.store.durability import Durability
 from gateway.store.entity_reads import EntityReader, read_outcome
 from gateway.store.places import PENDING, Place, find_place, is_id, name_containers
-from gateway.store.scripts import SCRIPTS
+from gateway.store.scripts import SCRIPTS, Script
 from gateway.store.verdicts import read_verdict
 from gateway.store.writes import Writes
 
@@ -44,6 +45,8 @@ class Entities(EntityReader):
         self._writes = Writes(store, self._durability, settings.patience_ms / 1000)
         self.asked = asyncio.Event()
         """Set when a delete has been asked for here; the delete worker clears it."""
+        self.changed: Callable[[Place], None] = _tell_nobody
+        """Told of each container that was changed here, before the write is acknowledged (dec X4)."""
 
     async def check(self) -> None:
         """Raise StoreUnsafe where this Redis cannot keep what the configuration demands; writes then do so too."""
@@ -83,7 +86,7 @@ class Entities(EntityReader):
         if place is None:
             return Missing()
         args: Arguments = [container, instance_id, _expect(expected), self._settings.changes_kept, _VERDICT_LIFE_S]
-        return read_verdict(await self._writes.run(_DELETE, [*place.keys(), place.verdict(_name(write_id))], args))
+        return await self._write(_DELETE, place, _name(write_id), args)
 
     async def ask_delete(self, space: Space, container: str, expected: int | None, operation: Operation) -> Verdict:
         """Mark `operation.instance_id` as being deleted and keep the operation (D2, D11): Saved means 202.
@@ -137,7 +140,13 @@ class Entities(EntityReader):
             *(place.container, change.instance_id, expected, change.revision, change.document, record, checks),
             *(self._settings.changes_kept, _VERDICT_LIFE_S),
         ]
-        return read_verdict(await self._writes.run(_SAVE, [*place.keys(), place.verdict(_name(write_id))], args))
+        return await self._write(_SAVE, place, _name(write_id), args)
+
+    async def _write(self, script: Script, place: Place, write_id: str, args: Arguments) -> Verdict:
+        verdict = read_verdict(await self._writes.run(script, [*place.keys(), place.verdict(write_id)], args))
+        if isinstance(verdict, Saved):
+            self.changed(place)
+        return verdict
 
     async def _ask_delete(self, place: Place, expected: int | None, operation: Operation) -> Verdict:
         # First where the workers look, then the mark: no mark is ever left without a worker that will see it.
@@ -145,9 +154,13 @@ class Entities(EntityReader):
         await self._writes.call("ZADD", PENDING, f"{time.time():.3f}", member)
         keys = [*(place.key(name) for name in ("records", "marks", "changes")), place.operation(operation.operation_id)]
         receipt = msgspec.json.encode(operation.receipt)
-        args: Arguments = [place.container, operation.instance_id, _expect(expected), operation.operation_id, receipt]
+        args: Arguments = [
+            *(place.container, operation.instance_id, _expect(expected), operation.operation_id, receipt),
+            self._settings.changes_kept,
+        ]
         verdict = read_verdict(await self._writes.run(_MARK, keys, args))
         if isinstance(verdict, Saved):
+            self.changed(place)
             self.asked.set()
         else:
             self._store.send("ZREM", PENDING, member)
@@ -156,6 +169,7 @@ class Entities(EntityReader):
     async def _decide(self, place: Place, operation_id: str) -> Outcome | None:
         args: Arguments = [place.container, MOST_REFERENCES, self._settings.changes_kept, _OPERATION_LIFE_S]
         row = await self._writes.run(_DECIDE, [*place.keys(), place.operation(operation_id)], args)
+        self.changed(place)
         return read_outcome(operation_id, row) if row else None
 
     async def _unlist(self, place: Place) -> None:
@@ -187,6 +201,10 @@ def _digest(*texts: str) -> str:
     """Give what stands for a unique value: it may be long, and it need not be shown."""
     parts = [text.encode() for text in texts]
     return hashlib.blake2b(b"".join(len(part).to_bytes(8, "big") + part for part in parts), digest_size=16).hexdigest()
+
+
+def _tell_nobody(_place: Place) -> None:
+    """Where no catalogue is kept, nobody has to be told."""
 
 
 def _expect(revision: int | None) -> int:

@@ -1,7 +1,7 @@
 """Reading business objects: one at a time, by @id, by reference, whole containers, and what changed (gw:R1-R3)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -71,6 +71,17 @@ class EntityReader:
             pairs = [(at_id, row.partition(b" ")[0].decode()) for at_id, row in zip(some, rows, strict=True) if row]
             instances = await self._read_all(place, [instance_id for _, instance_id in pairs])
             found |= {at_id: one for (at_id, _), one in zip(pairs, instances, strict=True) if one is not None}
+        return found
+
+    async def read_instances(self, space: Space, container: str, ids: Sequence[str]) -> dict[str, Instance]:
+        """Give the instances with these instance ids; unknown ones are left out."""
+        place = find_place(space, container)
+        found: dict[str, Instance] = {}
+        if place is None:
+            return found
+        for first in range(0, len(ids), _AT_ONCE):
+            some = await self._read_all(place, list(ids[first : first + _AT_ONCE]))
+            found |= {one.instance_id: one for one in some if one is not None}
         return found
 
     async def referrers(self, space: Space, container: str, at_id: str, most: int = MOST_REFERENCES) -> list[Referrer]:

@@ -27,14 +27,23 @@ class Keys:
         """Give the key of a session's record."""
         return f"{self._tag(client, session_id)}:session".encode()
 
+    def answer(self, digest: bytes) -> bytes:
+        """Give the key of a decision's answer, kept for those who ask the same again (dec:CA13)."""
+        return f"answer:{self.digest(digest.hex())}".encode()
+
     def consumer(self, consumer: str) -> str:
         """Give the mark under which a session's record remembers a consumer: 16 hexadecimal digits."""
-        return self._digest(consumer)[:16]
+        return self.digest(consumer)[:16]
+
+    def display(self, token_id: str) -> bytes:
+        """Give the key that says that the display of a prefetched offer was counted (gw:O2)."""
+        return f"display:{self.digest(token_id)}".encode()
 
     def _tag(self, client: str, *ids: str) -> str:
-        return f"{{{client}:{self._digest(client, *ids)}}}"
+        return f"{{{client}:{self.digest(client, *ids)}}}"
 
-    def _digest(self, *texts: str) -> str:
+    def digest(self, *texts: str) -> str:
+        """Give 32 hexadecimal digits that stand for texts; the first one says what they are, so that kinds differ."""
         digest = self._hash.copy()
         for text in texts:
             part = text.encode("utf-8", "surrogatepass")

@@ -20,6 +20,12 @@ async def inspect(store: Store) -> list[str]:
     ]
 
 
+async def find_policy(store: Store) -> str:
+    """Give what this Redis does when memory is short: its maxmemory-policy; raises StoreError."""
+    facts = read_info(bytes(await store.call("INFO", "memory")))
+    return facts.get("maxmemory_policy", "noeviction")
+
+
 def read_info(text: bytes) -> dict[str, str]:
     """Read the reply to INFO: `name:value` a line."""
     lines = (line.partition(":") for line in text.decode(errors="replace").splitlines())

@@ -7,15 +7,19 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+
+from msgspec import structs
 
 from gateway.delivery.answer import NOTHING, Place, Remote, Results, join
 from gateway.delivery.model import Context, JsonObject
-from gateway.delivery.plan import list_lazily, split
+from gateway.delivery.plan import Item, list_lazily, split
 from gateway.delivery.session import merge_answered_id, read_answered, read_visitor
 from gateway.delivery.stitching import put_sdid
 from gateway.engine import Question, decide_items
 from gateway.walk.identity import ask_session, must_ask_session, note_visitor
 from gateway.walk.meeting import meet
+from gateway.walk.offer_mboxes import answer_displays, count_displays, decide_offered, pick_offered, take_displays
 from gateway.walk.outgoing import start_remote
 from gateway.walk.walk import Walk, names_of
 
@@ -34,9 +38,9 @@ async def answer_request(walk: Walk) -> JsonObject:
 
 async def _take(walk: Walk) -> JsonObject:
     inbound = walk.inbound
-    items = list_lazily(inbound.request, inbound.read_body)
-    walk.artifact = inbound.tenant.feed.artifact
-    walk.plan = plan = split(inbound.request, items, walk.artifact, inbound.policy or inbound.tenant.policy)
+    displays = take_displays(walk) if inbound.request.notifications else ()
+    items = _plan(walk)
+    plan = walk.plan
     note_visitor(walk)
     if must_ask_session(walk):
         await ask_session(walk)
@@ -45,28 +49,50 @@ async def _take(walk: Walk) -> JsonObject:
         inbound.body["experienceCloud"] = put_sdid(inbound.body, walk.sdid)["experienceCloud"]
     try:
         context = await _locate(walk) if plan.local and _has_address(walk) else inbound.request.context
-        local = _decide(walk, context) if plan.local else {}
+        ours = _decide(walk, context) if plan.local else {}
+        if plan.offer:
+            ours = {**ours, **await decide_offered(walk)}
+        if displays:
+            await count_displays(walk, displays)
         remote = await meet(walk, legs) if legs else NOTHING
     finally:
         for leg in legs:
             leg.ticket.end()
     if plan.undecided and walk.artifact is not None:
         walk.lose("on-device", (*plan.needs.mboxes, *plan.needs.views))  # Target would have had a say
+    answer = _begin_answer(walk, remote)
+    answer |= join(inbound.request, items, ours if remote is NOTHING else {**remote.results, **ours})
+    if displays:
+        answer["notifications"] = answer_displays(displays, answer.get("notifications"))
+    if remote.prefetch_metrics and "prefetch" in answer:
+        answer["prefetch"]["metrics"] = remote.prefetch_metrics
+    if inbound.tenant.client.telemetry:
+        _note_telemetry(walk, answer, remote)
+    return answer
+
+
+def _plan(walk: Walk) -> Sequence[Item]:
+    """Settle who decides what; gives every item in the order of evaluation."""
+    inbound = walk.inbound
+    walk.artifact = inbound.tenant.feed.artifact
+    items = list_lazily(inbound.request, inbound.read_body)
+    offered = pick_offered(walk, items)
+    asked = [item for item in items if item not in offered] if offered else items
+    plan = split(inbound.request, asked, walk.artifact, inbound.policy or inbound.tenant.policy)
+    walk.plan = structs.replace(plan, offer=offered) if offered else plan
+    return items
+
+
+def _begin_answer(walk: Walk, remote: Remote) -> JsonObject:
+    """Give the members that belong to the answer as a whole."""
+    inbound = walk.inbound
     answer: JsonObject = {
         "status": 206 if walk.is_partial else 200,
         "requestId": inbound.request.request_id or walk.request_id,
         "id": walk.visitor.id if remote is NOTHING else _settle_identity(walk, remote),
         "client": inbound.tenant.code,
     }
-    if remote is not NOTHING:
-        answer |= remote.members
-        local = {**remote.results, **local}
-    answer |= join(inbound.request, items, local)
-    if remote.prefetch_metrics and "prefetch" in answer:
-        answer["prefetch"]["metrics"] = remote.prefetch_metrics
-    if inbound.tenant.client.telemetry:
-        _note_telemetry(walk, answer, remote)
-    return answer
+    return answer if remote is NOTHING else answer | remote.members
 
 
 def _note_telemetry(walk: Walk, answer: JsonObject, remote: Remote) -> None:

@@ -51,7 +51,7 @@ async def _read_secondary(walk: Walk, leg: Leg) -> Remote:
 def _refuse(walk: Walk, error: UpstreamError) -> None:
     """Raise where the caller must know: Target found the request invalid, or nobody took the notifications."""
     plan = walk.plan
-    if isinstance(error, UpstreamRefused) and error.upstream_status == 400 and not plan.local:
+    if isinstance(error, UpstreamRefused) and error.upstream_status == 400 and not plan.ours:
         raise RequestError(error.upstream_message[:1000] or "Target refused the request as invalid") from error
-    if not plan.local and not plan.remote and walk.inbound.request.notifications:
+    if not plan.ours and not plan.remote and walk.inbound.request.notifications:
         raise error

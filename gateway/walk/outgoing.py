@@ -49,7 +49,7 @@ def start_remote(walk: Walk) -> list[Leg]:
     if inbound.tenant.client.secondary:
         legs = _start_in_parts(walk)
     else:
-        legs = [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.local)))]
+        legs = [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.ours)))]
     if legs and not read_sdid(inbound.body):  # a repeated call has the SDID of the first (gw:M6)
         walk.sdid = legs[0].ticket.sdid or walk.sdid
     if legs and plan.local:
@@ -62,15 +62,15 @@ def _start_in_parts(walk: Walk) -> list[Leg]:
     inbound, plan, client = walk.inbound, walk.plan, walk.inbound.tenant.client
     first, secondary = part_secondaries(plan.remote, client.secondary)
     tells = bool(inbound.request.notifications or (inbound.request.telemetry and inbound.request.telemetry.entries))
-    if not secondary or not (first or plan.local or tells):
-        return [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.local)))]
+    if not secondary or not (first or plan.ours or tells):
+        return [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.ours)))]
     legs = []
     if first or tells:
         legs.append(Leg(first, _start(walk, make_body(walk, first, secondary), in_parts=True)))
     elif not client.secondary_wait_ms:
         walk.lose("secondary", names_of(secondary))  # the rest is decided here, sooner than Target could answer
         return []
-    body = make_body(walk, secondary, first or plan.local)
+    body = make_body(walk, secondary, first or plan.ours)
     apart = {name: value for name, value in body.items() if name not in _ONCE}
     beside = legs[0].ticket if legs else None
     legs.append(Leg(secondary, _start(walk, apart, beside), is_secondary=True))
@@ -104,7 +104,7 @@ def _start(walk: Walk, body: JsonObject, beside: Ticket | None = None, *, in_par
             request_id=walk.request_id,
             version=__version__,
             deadline=inbound.inner_deadline,
-            raw=inbound.raw if not walk.plan.local and body == inbound.body else None,
+            raw=inbound.raw if not walk.plan.ours and body == inbound.body else None,
             repeatable=inbound.request.request_id or "",
             take_entries=inbound.tenant.telemetry.take,
             alongside=beside is not None,
@@ -120,7 +120,7 @@ def _note_unsent(walk: Walk, reason: str) -> None:
 
 
 def _refuse_lone_notifications(walk: Walk, error: UpstreamError) -> None:
-    if not walk.plan.local and not walk.plan.remote and walk.inbound.request.notifications:
+    if not walk.plan.ours and not walk.plan.remote and walk.inbound.request.notifications:
         raise error
 
 

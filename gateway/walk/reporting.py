@@ -12,12 +12,12 @@ def report(walk: Walk, http_status: int, status: int) -> None:
     services, inbound, plan = walk.services, walk.inbound, walk.plan
     seconds = time.perf_counter() - inbound.started
     code = inbound.tenant.code
-    services.metrics.count_answer(code, status, _DECIDED[bool(plan.local), bool(plan.remote)], seconds)
+    services.metrics.count_answer(code, status, _DECIDED[bool(plan.ours), bool(plan.remote)], seconds)
     degraded = ",".join(walk.lost) if walk.lost else ""
     for reason in walk.lost:
         services.metrics.count_degraded(reason)
     log = services.access_log
     if log.is_on:
-        counts = (len(plan.local), len(plan.remote))
+        counts = (len(plan.ours), len(plan.remote))
         now = inbound.tenant.clock()
         log.add((now, seconds * 1000, walk.request_id, code, http_status, status, *counts, degraded))

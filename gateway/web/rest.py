@@ -5,6 +5,7 @@ The repository is one such area of paths. Handlers learn who calls and what the 
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from msgspec import Struct
@@ -38,14 +39,14 @@ class Route(Struct, frozen=True):
     pattern: str
     methods: Mapping[str, RestHandler]
 
-    def match(self, parts: list[str]) -> dict[str, str] | None:
+    def match(self, parts: list[str], *, may_be_empty: bool = False) -> dict[str, str] | None:
         """Give the open parts of a path, or None where it is another one."""
         own = self.pattern.split("/") if self.pattern else []
         if len(own) != len(parts):
             return None
         names: dict[str, str] = {}
         for mine, given in zip(own, parts, strict=True):
-            if mine.startswith("{") and given:
+            if mine.startswith("{") and (given or may_be_empty):
                 names[mine.strip("{}")] = given
             elif mine != given:
                 return None
@@ -53,10 +54,15 @@ class Route(Struct, frozen=True):
 
 
 class Area(Struct, frozen=True):
-    """All paths below `prefix`, which has no slash at its end; the first route that matches counts."""
+    """All paths below `prefix`, which has no slash at its end; the first route that matches counts.
+
+    The paths of a `personal` area name people: each part is decoded by itself, so that it may hold a slash, may be
+    empty, and is repeated in no problem document.
+    """
 
     prefix: str
     routes: tuple[Route, ...]
+    personal: bool = False
 
     def covers(self, path: str) -> bool:
         """Whether a path is here."""
@@ -69,32 +75,42 @@ class Area(Struct, frozen=True):
         request_id = given if given and is_request_id(given) else new_uuid()
         pattern, code = "", ""
         try:
-            route, names = self._find(request.path)
+            route, names = self._find(request)
             pattern = route.pattern
             response = await _answer(services, request, request_id, route.methods, names)
         except GatewayError as error:
             problem = to_problem(error)
             code = problem.code
-            response = answer_problem(problem, request.rel_url.raw_path, request_id)
+            response = answer_problem(problem, self._show(request, pattern), request_id)
         except Exception as error:  # noqa: BLE001 - the last resort: an answer must leave, and the defect must be seen
             get_log().error("web.failed", request_id=request_id, error=type(error).__name__, exc_info=error)
             services.metrics.count_event("web.failed")
             problem, code = Problem(500, "internal", "The gateway failed; see its log"), "internal"
-            response = answer_problem(problem, request.rel_url.raw_path, request_id)
+            response = answer_problem(problem, self._show(request, pattern), request_id)
         response.extra.append(("X-Request-Id", request_id))
         if origin := request.headers.get("Origin"):
             response.extra.extend(make_cors_headers(origin, services.settings.web, REST_EXPOSED))
         _report(services, request, f"{self.prefix}/{pattern}", response.status, (request_id, code, started))
         return response
 
-    def _find(self, path: str) -> tuple[Route, dict[str, str]]:
-        rest = path[len(self.prefix) + 1 :]
+    def _show(self, request: web.BaseRequest, pattern: str) -> str:
+        return f"{self.prefix}/{pattern}" if self.personal else request.rel_url.raw_path
+
+    def _find(self, request: web.BaseRequest) -> tuple[Route, dict[str, str]]:
+        rest = (request.rel_url.raw_path if self.personal else request.path)[len(self.prefix) + 1 :]
         parts = rest.split("/") if rest else []
+        if self.personal:
+            parts = [_decode_part(part) for part in parts]
         for route in self.routes:
-            names = route.match(parts)
+            names = route.match(parts, may_be_empty=self.personal)
             if names is not None:
                 return route, names
         raise Problem(404, "no-such-path", "There is nothing at this path")
+
+
+def _decode_part(part: str) -> str:
+    """Decode percent signs; what is no UTF-8 becomes half surrogate pairs, which no handler takes."""
+    return unquote_to_bytes(part.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
 async def _answer(
@@ -135,10 +151,8 @@ def _report(
     method = request.method if request.method in _METHODS else "other"
     services.metrics.count_call(method, status)
     if services.access_log.is_on:
-        ms = round((time.perf_counter() - started) * 1000, 2)
-        get_log().info(
-            "web.answered", request_id=request_id, method=method, route=route, http_status=status, code=code, ms=ms
-        )
+        ms = (time.perf_counter() - started) * 1000
+        services.access_log.add((time.time(), ms, request_id, method, route, status, code))
 
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})

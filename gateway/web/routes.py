@@ -9,9 +9,11 @@ from gateway.web import docs
 from gateway.web.admin import SERVICES, live, metrics, ready
 from gateway.web.connections import JsonServer, make_http_log
 from gateway.web.cors import make_preflight_headers
+from gateway.web.decisions import ALIAS, DECISIONS
 from gateway.web.delivery_api import answer_delivery
 from gateway.web.get_offers import answer_get_attributes, answer_get_offers, answer_send_notifications
 from gateway.web.middleware import AnyAnswer, Ask, Routes, answer
+from gateway.web.profiles import PROFILES
 from gateway.web.repository import REPOSITORY
 from gateway.web.response import Answer
 
@@ -24,7 +26,7 @@ async def answer_preflight(ask: Ask) -> Answer:
     return Answer(204, b"", make_preflight_headers(ask.request.headers, ask.services.settings.web))
 
 
-AREAS = (REPOSITORY,)
+AREAS = (DECISIONS, ALIAS, REPOSITORY, PROFILES)
 
 
 def find_area(path: str) -> AnyAnswer | None:

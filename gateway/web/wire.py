@@ -51,6 +51,9 @@ async def read_limited(request: web.BaseRequest, most: int, timeout_ms: int) -> 
     length = request.content_length
     if length is not None and length > most:
         raise BodyTooLarge(f"The body is longer than {most} bytes")
+    content = request.content
+    if length is not None and content.total_bytes == length and content.is_eof():
+        return content.read_nowait()  # it came whole, with the head, and is not compressed: nothing to wait for
     pieces: list[bytes] = []
     size = 0
     try:

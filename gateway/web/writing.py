@@ -35,10 +35,10 @@ class Writing(Struct, frozen=True):
     media_type: str
 
 
-async def read_body(call: Call) -> Any:
+async def read_body(call: Call, most_bytes: int = MAX_BODY_BYTES) -> Any:
     """Give the decoded body; raises Problem 413 (K10) or 400 (K2)."""
     limits = call.services.settings.web
-    return read_json(await read_limited(call.request, MAX_BODY_BYTES, limits.body_timeout_ms))
+    return read_json(await read_limited(call.request, most_bytes, limits.body_timeout_ms), most_bytes)
 
 
 def make_author(call: Call) -> Author:

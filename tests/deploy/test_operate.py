@@ -1,12 +1,15 @@
 """docs/operate.md is true: every name an operator may meet is in it, and it names nothing that is not there."""
 
 import re
+from typing import get_args
 
+import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.config import Settings
 from gateway.errors import UpstreamError
+from gateway.offers.capping import Unavailable
 from gateway.store.notifications import STREAM
 from tests.deploy.places import DEPLOY, OPERATE, ROOT
 from tests.stage import run_stage
@@ -27,7 +30,8 @@ def column(heading: str, number: int = 0) -> set[str]:
 
 def reasons() -> set[str]:
     """Give every reason found in the sources: words noted as lost, and the codes of upstream errors."""
-    found = set(re.findall(r"(?:lost\.append|\.lose|_note_unsent\(walk,)[( ]\"([^\"]+)\"", _SOURCES))
+    found = set(re.findall(r"(?:lost\.append|\.lose|_note_unsent\(walk,|count_degraded)[( ]\"([^\"]+)\"", _SOURCES))
+    found |= {f"caps-{mode}" for mode in get_args(msgspec.structs.fields(Unavailable)[0].type)}
     kinds = [UpstreamError]
     for kind in kinds:
         found.add(kind.code)

@@ -10,7 +10,7 @@ import uvloop
 
 from gateway.errors import GatewayError
 from gateway.store.embedded import EmbeddedServer
-from tests.load import delivery, repository, sessions
+from tests.load import decisions, delivery, repository, sessions
 from tests.load.bench import Bench
 from tests.load.generator import BenchError
 from tests.load.processes import choose_cores, pin, watch_stalls
@@ -23,6 +23,7 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "delivery": delivery.measure,
     "sessions": sessions.give_rows,
     "repository": repository.give_rows,
+    "decisions": decisions.give_rows,
 }
 
 _OUT = Path("build/bench")
@@ -35,6 +36,7 @@ examples:
   python -m tests.load                                 everything, about three minutes
   python -m tests.load --only local-known hybrid       two scenarios (the bare handler is always there)
   python -m tests.load --only sessions                 session scripts only
+  python -m tests.load --only decisions                offer decisions, about a minute
   python -m tests.load --only repository               business objects, at 1,000 and 100,000 of them, about a minute
   python -m tests.load --rounds 4                      a quick look, about 30 seconds; noisier
   python -m tests.load --profile local-known           where a gateway spends its time in one scenario

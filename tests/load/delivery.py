@@ -76,7 +76,7 @@ async def measure(bench: Bench) -> list[Row]:
     """Give a row for the bare handler and for each scenario that was asked for; raises BenchError."""
     with ExitStack() as stack:
         target = stack.enter_context(run_target(bench))
-        bare = stack.enter_context(_run_bare(bench))
+        bare = stack.enter_context(run_bare(bench))
         gateway = stack.enter_context(run_gateway(bench, target))
         trials = [_make_trial(BARE, bare)]
         trials += [_make_trial(s, gateway) for s in SCENARIOS.values() if bench.wants(s.name)]
@@ -101,7 +101,8 @@ def run_target(bench: Bench) -> AbstractContextManager[Server]:
     return run_server(Command(arguments=arguments, core=bench.cores.others, read_port=read_port))
 
 
-def _run_bare(bench: Bench) -> AbstractContextManager[Server]:
+def run_bare(bench: Bench) -> AbstractContextManager[Server]:
+    """Run the bare handler."""
     arguments = ["-m", "tests.load.bare"]
     return run_server(Command(arguments=arguments, core=bench.cores.server, read_port=read_port))
 
@@ -117,6 +118,8 @@ def run_gateway(bench: Bench, target: Server, arguments: Sequence[str] = ()) -> 
         "GATEWAY_CLIENT__DEMO__ORGANIZATION_ID": ORGANIZATION,
         "GATEWAY_CLIENT__DEMO__ARTIFACT_LOCATION": f"{origin}/artifact/demo/production/v1/rules.json",
         "GATEWAY_LOG__ACCESS": "true",
+        "GATEWAY_OFFERS__INLINE_PROFILE": "true",
+        "GATEWAY_CAPS__RECORD": "",
         "GATEWAY_REDIS__TIMEOUT_MS": "2000",  # a core taken away for 40 ms shows as latency, not as a failed request
         "REDIS_URL": bench.redis_url,
         "GATEWAY_KEY_SECRET": "a secret of the benchmark",

@@ -22,7 +22,7 @@ async def test_the_document_describes_delivery_and_repository(bundled_stage: Sta
         document["paths"]
     )
     named = [one["operationId"] for path in document["paths"].values() for one in path.values()]
-    assert len(named) == len(set(named)) == 16
+    assert len(named) == len(set(named)) == 28
     for pointer in set(re.findall(r'"\$ref":"#([^"]+)"', json.dumps(document, separators=(",", ":")))):
         place = document
         for step in pointer.strip("/").split("/"):

@@ -18,6 +18,7 @@
 -- Output
 --   { instance id, state, receipt, referrers: JSON list of [@id, instance id, pointer] }; {} for an unknown operation
 
+--- @include "include/append_change"
 --- @include "include/find_referrers"
 --- @include "include/read_record"
 --- @include "include/remove_entity"
@@ -44,6 +45,7 @@ local function decide(instance)
   local referrers = instance == container and find_instances() or find_referrers(keys, record.at_id, most)
   if #referrers > 0 then
     redis.call('HDEL', keys.marks, instance)
+    append_change(keys.changes, kept, instance, current, 0)
     redis.call('HSET', operation, 'state', 'rejected', 'referrers', cjson.encode(referrers))
   else
     redis.call('HSET', operation, 'state', 'deleted')

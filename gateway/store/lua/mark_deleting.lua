@@ -10,10 +10,12 @@
 --   ARGV[3]  revision expected; -1 for any
 --   ARGV[4]  operation id
 --   ARGV[5]  receipt, JSON, kept as it is
+--   ARGV[6]  about how many changes to keep; the mark is a change, because what is being deleted cannot be asked for
 --
 -- Output
 --   { 'saved', sequence }, or with nothing changed: { 'conflict', revision }, { 'missing' }, { 'deleting', operation }
 
+--- @include "include/append_change"
 --- @include "include/last_sequence"
 --- @include "include/read_record"
 
@@ -35,4 +37,4 @@ elseif expected >= 0 and current ~= expected then
 end
 redis.call('HSET', operation, 'instance', instance, 'state', 'pending', 'receipt', ARGV[5], 'referrers', '[]')
 redis.call('HSET', marks, instance, ARGV[4])
-return { 'saved', last_sequence(changes) }
+return { 'saved', append_change(changes, ARGV[6], instance, current, 0) }

@@ -3,10 +3,17 @@
 from gateway import __version__
 from gateway.offers.instances import JsonObject
 from gateway.offers.registry import Registry
+from gateway.web.openapi.decisions import describe_decisions
 from gateway.web.openapi.delivery import describe_delivery
+from gateway.web.openapi.profiles import describe_profiles
 from gateway.web.openapi.repository import describe_repository
 
-SECTIONS = (lambda _registry: describe_delivery(), describe_repository)
+SECTIONS = (
+    lambda _registry: describe_delivery(),
+    describe_repository,
+    describe_decisions,
+    lambda _registry: describe_profiles(),
+)
 """What gives a section of a registry of entity types; later families are added here."""
 
 

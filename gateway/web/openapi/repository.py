@@ -7,7 +7,7 @@ from gateway.offers.instances import JsonObject
 from gateway.offers.registry import Registry
 from gateway.web.hal import PREFIX
 from gateway.web.negotiation import HAL, HOME, PATCH, RECEIPT, RESULTS_SCHEMA
-from gateway.web.openapi.sections import PROBLEM, PROBLEM_SCHEMA, Section, header, refer
+from gateway.web.openapi.sections import PROBLEM, PROBLEM_SCHEMA, SIGNED_IN, Section, header, refer
 from gateway.web.openapi.shapes import LINK, PATCH_DOCUMENT, SHAPES, describe_object
 
 CONTAINER = "container"
@@ -163,7 +163,7 @@ def _describe(row: Operation, registry: Registry) -> JsonObject:
         "summary": row.summary,
         "tags": ["repository"],
         "security": [{"token": []}],
-        "parameters": [*_path_parameters(row), *_SIGNED_IN, *map(_query_parameter, row.query), *_conditions(row)],
+        "parameters": [*_path_parameters(row), *SIGNED_IN, *map(_query_parameter, row.query), *_conditions(row)],
         "responses": responses | {"default": refer("responses", "Problem")},
     }
     if row.takes:
@@ -175,13 +175,6 @@ def _path_parameters(row: Operation) -> list[JsonObject]:
     names = [part.strip("{}") for part in row.path.split("/") if part.startswith("{")]
     shape = {"type": "string", "format": "uuid"}
     return [{"name": name, "in": "path", "required": True, "schema": shape} for name in names]
-
-
-_SIGNED_IN = [
-    header("x-api-key", "The id of the client you use.", "demo-console"),
-    header("x-gw-ims-org-id", "Your organisation.", "DEMO@AdobeOrg"),
-    header("x-sandbox-name", "The sandbox you work in.", "prod"),
-]
 
 
 def _conditions(row: Operation) -> list[JsonObject]:

@@ -64,3 +64,11 @@ def header(name: str, about: str, example: str, *, required: bool = True) -> Jso
     return {"name": name, "in": "header", "required": required, "description": about, "schema": schema} | (
         {"example": example} if example else {}
     )
+
+
+SIGNED_IN = [
+    header("x-api-key", "The id of the client you use.", "demo-console"),
+    header("x-gw-ims-org-id", "Your organisation.", "DEMO@AdobeOrg"),
+    header("x-sandbox-name", "The sandbox you work in.", "prod"),
+]
+"""The headers that say who calls, next to the token."""

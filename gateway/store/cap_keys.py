@@ -1,0 +1,128 @@
+"""Key names of caps: `{<container>:<shard>}` is the hash tag, so that one script may take all keys of a shard (gw:C3).
+
+An organisation's sandbox is a digest; profile and claim ids are keyed hashes (gw:S6). Container and offer ids are ids
+of the repository and may be seen.
+"""
+
+import hashlib
+import re
+
+from msgspec import Struct
+
+from gateway.errors import ConfigError, StoreError
+from gateway.offers.instances import Space
+
+EPOCH = b"caps:{epoch}:token"
+"""Hash of the store's epoch: token, shards, and the tokens it replaces (gw:C6)."""
+
+SHARDS = b"caps:{epoch}:shards"
+"""Set of the shards that were begun, each as `Shard.name`."""
+
+_CONTAINER = re.compile(r"[0-9A-Za-z._-]{1,128}", re.ASCII)
+_NAME = re.compile(r"([0-9a-f]{32}) (\S+) (\d+)", re.ASCII)
+
+
+class Shard(Struct, frozen=True):
+    """One shard of a container's counters: all its keys are in one slot."""
+
+    space: str
+    """digest of organisation and sandbox"""
+    container: str
+    number: int
+
+    @property
+    def name(self) -> str:
+        """Give the text by which the shard is registered."""
+        return f"{self.space} {self.container} {self.number}"
+
+    @property
+    def epoch(self) -> bytes:
+        """Give the key of the epoch that this shard was begun in."""
+        return self._key("epoch")
+
+    @property
+    def counts(self) -> bytes:
+        """Give the key of the global counts: a hash of offer to count."""
+        return self._key("counts")
+
+    @property
+    def shares(self) -> bytes:
+        """Give the key of the shares of global caps: a hash of offer to share."""
+        return self._key("shares")
+
+    def move(self, move_id: str, end: str) -> bytes:
+        """Give the key of the note of one end of a move, "given" or "taken"."""
+        return self._key(f"move:{move_id}:{end}")
+
+    def profile(self, digest: str) -> bytes:
+        """Give the key of a profile's counts: a hash of offer to count."""
+        return self._key(f"profile:{digest}")
+
+    @property
+    def profile_pattern(self) -> bytes:
+        """Give the pattern that matches the profiles' keys in all shards of the container."""
+        return f"caps:{self.space}:{{{self.container}:*}}:profile:*".encode()
+
+    def claim(self, digest: str) -> bytes:
+        """Give the key of a claim's verdict."""
+        return self._key(f"claim:{digest}")
+
+    def _key(self, part: str) -> bytes:
+        return f"caps:{self.space}:{{{self.container}:{self.number}}}:{part}".encode()
+
+
+class CapKeys:
+    """Where counters are, made with the secret of all gateways of one Redis."""
+
+    def __init__(self, secret: bytes, shards: int) -> None:
+        """Spread profiles over `shards` shards; raises ConfigError without a secret."""
+        if not secret:
+            raise ConfigError("The key secret is empty: set the variable that redis.key-secret-env names")
+        key = secret if len(secret) <= 64 else hashlib.blake2b(secret).digest()
+        self._hash = hashlib.blake2b(digest_size=16, key=key)
+        self.shards = shards
+
+    def shard(self, space: Space, container: str, number: int) -> Shard:
+        """Give a shard of a container; raises StoreError for an id that no container has."""
+        if not _CONTAINER.fullmatch(container):
+            raise StoreError("A container id for caps has other characters than letters, digits, '.', '_' and '-'")
+        return Shard(digest_space(space), container, number)
+
+    def all_shards(self, space: Space, container: str) -> list[Shard]:
+        """Give every shard of a container."""
+        return [self.shard(space, container, number) for number in range(self.shards)]
+
+    def digest_profile(self, container: str, profile_id: str) -> str:
+        """Give what stands for a profile in a container's keys."""
+        return self._digest("profile", container, profile_id)
+
+    def digest_claim(self, container: str, claim_id: str) -> str:
+        """Give what stands for a claim in a container's keys."""
+        return self._digest("claim", container, claim_id)
+
+    def digest_event(self, space: Space, container: str, event_id: str) -> str:
+        """Give what stands for a reported event in the key that notes it."""
+        return self._digest("event", space.organization, space.sandbox, container, event_id)
+
+    def place(self, digest: str) -> int:
+        """Give the number of the shard that has a profile's counters."""
+        return int(digest, 16) % self.shards
+
+    def _digest(self, *texts: str) -> str:
+        digest = self._hash.copy()
+        for text in texts:
+            part = text.encode("utf-8", "surrogatepass")
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return digest.hexdigest()
+
+
+def read_name(name: str) -> Shard | None:
+    """Give the shard that was registered by a name; None for another text."""
+    match = _NAME.fullmatch(name)
+    return Shard(match[1], match[2], int(match[3])) if match else None
+
+
+def digest_space(space: Space) -> str:
+    """Give 32 hexadecimal digits that stand for an organisation's sandbox, the same with every key secret."""
+    parts = [text.encode("utf-8", "surrogatepass") for text in (space.organization, space.sandbox)]
+    return hashlib.blake2b(b"".join(len(part).to_bytes(8, "big") + part for part in parts), digest_size=16).hexdigest()

@@ -7,9 +7,10 @@
     delivery/   PURE: Adobe Target delivery              services    the one record handlers use; opens and closes
       model, validation     the wire, checked            server      listeners, signals, drain
       artifact, conditions  rules, compiled once         engine, offline   one request decided without HTTP
-      context, browser, address, parameters, allocation  __main__    run, check-config, decide, demo
+      context, browser, address, parameters, allocation  __main__    run, check-config, decide, demo, caps, events
                             what a condition may see     store/      I/O: Redis, Lua, a private server
-      plan, answer          split and join               upstream/   I/O: out over HTTP
+      plan, answer          split and join                 caps, escrow, epoch, cluster, decision_events   what counts
+                                                         upstream/   I/O: out over HTTP
       decide, content, trace, explain, telemetry           target, fanout, connection   Adobe Target
       notifications, geo    the engine                     artifact_*, geo, outbox      what goes on beside requests
       session, cookies      who the visitor is           web/        I/O: the edge
@@ -23,6 +24,7 @@
       decide, eligibility, arbitration, capping   who gets what, and what has to be counted first
       response, content, trace, candidates, diagnostics, effort   answers, and why
       mboxes, displays, events         offers behind mboxes, tokens, what is recorded
+    operating/  commands for operators: caps, events
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
 Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), tenants, services, web, server,

@@ -18,12 +18,17 @@ WHERE = ["--organization", SPACE.organization, "--sandbox", SPACE.sandbox, "--co
 CLIENT = '[client.acme]\norganization-id = "0123456789ABCDEF01234567@AdobeOrg"\n'
 
 
+@pytest.fixture(autouse=True)
+def logs(monkeypatch):
+    """Leave logs as they are: they would go to the stderr of one test for all tests that follow."""
+    monkeypatch.setattr("gateway.__main__.set_up_logs", lambda _level: None)
+
+
 @pytest.fixture
 def gateway(redis_url, store, tmp_path, monkeypatch):
     """Run a command of `gateway` on the tests' Redis, away from this loop; give its exit status."""
     config = tmp_path / "gateway.toml"
     config.write_text(f'[caps]\nrecord = "{tmp_path}/epoch"\ntimeout-ms = 10000\n{CLIENT}')
-    monkeypatch.setattr("gateway.__main__.set_up_logs", lambda _level: None)  # they would go to this test's stderr
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("GATEWAY_KEY_SECRET", "a secret of the tests")
 

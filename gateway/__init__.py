@@ -32,6 +32,7 @@
       decide, eligibility, arbitration, capping   who gets what, and what has to be counted first
       response, content, trace, candidates, diagnostics, effort   answers, and why
       mboxes, displays, events         offers behind mboxes, tokens, what is recorded
+    store/caps, escrow, epoch, cluster, decision_events   what counts, and what is told of it
     offers/profile_documents, profiles, providers   people: what is taken of them, what decisions ask for
     store/profiles, homes, identity_links           people: kept in one slot each, found by several identities
     decisioning/              catalogues that follow their containers, the walk of a decision, repeated calls
@@ -39,6 +40,7 @@
     store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
     store/listing/            lists and searches, from SQLite in the memory of each worker
     client/     get_offers for Python callers: TargetClient, alone or in front of a gateway
+    operating/  commands for operators: caps, events
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
 Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), (tenants | access |

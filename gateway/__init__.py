@@ -20,8 +20,9 @@
       lexer, parser, nodes  text to tree                 web/        I/O: the edge
       library, compiler     tree to closures, with fuel    wire, inbound, consumer, response, connections   HTTP
                                                            delivery_api, get_offers, routes, middleware, cors, admin
-    access/     who calls, and what they may: tokens       rest, callers, problems   signed-in endpoints
-    transfer, entity_commands   a container as a file      negotiation, preconditions, hal   what HTTP adds to them
+    access/     who calls, and what they may: tokens       docs, openapi/
+    transfer, entity_commands   a container as a file      rest, callers, problems   signed-in endpoints
+    business                what marketers need, opened    negotiation, preconditions, hal   what HTTP adds to them
                                                            repository, entities, containers, writing, deleting
     offers/     PURE: business objects of the repository   entities, schemas, registry   what a type is
       repository, proposals   one write                    patch, envelopes, editing, validation, checks, references

@@ -272,11 +272,10 @@ class Settings(_Table, frozen=True, kw_only=True, rename="kebab"):
     web: Web = Web()
     client: dict[str, Client] = field(default_factory=dict)
     redis: Redis = Redis()
+    merge: Merge = Merge()
     repository: Repository = Repository()
     offers: Offers = Offers()
     profiles: Profiles = Profiles()
-
-    merge: Merge = Merge()
     upstream: Upstream = Upstream()
     artifact: Artifact = Artifact()
     outbox: Outbox = Outbox()

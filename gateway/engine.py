@@ -4,14 +4,13 @@
 asked, and for requests decided on device as a whole, which the conformance suites run.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
 from gateway.delivery.answer import Place, Results, join, place_of
 from gateway.delivery.artifact import Artifact
-from gateway.delivery.model import DeliveryRequest, JsonObject
+from gateway.delivery.model import Context, DeliveryRequest, JsonObject
 from gateway.delivery.notifications import make_notification_body
 from gateway.delivery.plan import Item, Needs, find_needs, list_items
 from gateway.delivery.session import Visitor, adopt_device, mint_device_id, read_visitor
@@ -20,10 +19,9 @@ from gateway.tenants import Tenant
 
 
 class Question(Struct, frozen=True, kw_only=True):
-    """Which items of `request` are to be decided by `artifact`, and for whom.
+    """Which items of `request` are to be decided by `artifact`, for whom, and in which context.
 
-    `read_body` gives the body that `request` is the checked form of; `deadline`, a time of the event loop's clock in
-    seconds, bounds the look-up of a place.
+    `read_body` gives the body that `request` is the checked form of; `context` is the request's own, located.
     """
 
     tenant: Tenant
@@ -32,32 +30,25 @@ class Question(Struct, frozen=True, kw_only=True):
     read_body: Callable[[], JsonObject]
     items: Sequence[Item]
     visitor: Visitor
-    deadline: float | None = None
+    context: Context
 
 
 class Decided(Struct, frozen=True):
-    """Results by place, the body of the call that tells Target (None: nothing was displayed), a place not found."""
+    """Results by place, and the body of the call that tells Target (None: nothing was displayed)."""
 
     results: dict[Place, Results]
     background: JsonObject | None
-    lost_place: bool
 
 
-async def decide_items(asked: Question, *, tell_always: bool = False) -> Decided:
+def decide_items(asked: Question, *, tell_always: bool = False) -> Decided:
     """Decide every item of `asked`; with `tell_always` Target is told even when nothing was displayed."""
-    tenant, request, context, lost_place = asked.tenant, asked.request, asked.request.context, False
-    if address := tenant.find_address(asked.artifact, context):
-        try:
-            async with asyncio.timeout_at(asked.deadline):
-                context = await tenant.locate(context, address)
-        except TimeoutError:
-            lost_place = True
-    decision = tenant.decide(asked.artifact, request, context, asked.items, asked.visitor)
+    context = asked.context
+    decision = asked.tenant.decide(asked.artifact, asked.request, context, asked.items, asked.visitor)
     background = None
     if decision.notifications or tell_always:
         background = make_notification_body(asked.read_body(), asked.visitor.id, context, decision.notifications)
     found = {place_of(item): results for item, results in zip(asked.items, decision.results, strict=True)}
-    return Decided(found, background, lost_place)
+    return Decided(found, background)
 
 
 class WholeRequest(Struct, frozen=True):
@@ -88,10 +79,19 @@ async def answer_locally(tenant: Tenant, whole: WholeRequest) -> LocalAnswer:
     visitor = read_visitor(whole.body.get("id"), whole.session_id, location_hint=whole.location_hint)
     if not visitor.is_known:
         visitor = adopt_device(visitor, mint_device_id(tenant.new_id(), whole.location_hint), "")
+    context = request.context
+    if address := tenant.find_address(artifact, context):
+        context = await tenant.locate(context, address)
     asked = Question(
-        tenant=tenant, artifact=artifact, request=request, read_body=lambda: whole.body, items=items, visitor=visitor
+        tenant=tenant,
+        artifact=artifact,
+        request=request,
+        read_body=lambda: whole.body,
+        items=items,
+        visitor=visitor,
+        context=context,
     )
-    decided = await decide_items(asked, tell_always=whole.telemetry)
+    decided = decide_items(asked, tell_always=whole.telemetry)
     response: JsonObject = {
         "status": 206 if needs else 200,
         "requestId": request.request_id or tenant.new_id(),

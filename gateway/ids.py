@@ -1,32 +1,37 @@
 """Random ids."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 _AT_ONCE = 256
 _VARIANTS = "89ab"
 
 
-def _draw() -> Iterator[str]:
+def _draw() -> list[str]:
     """Draw random bytes for many ids at once: a system call for each would cost more than a decision's rules."""
-    while True:
-        digits = os.urandom(16 * _AT_ONCE).hex()
-        for at in range(0, len(digits), 32):
-            variant = _VARIANTS[int(digits[at + 16], 16) & 3]
-            yield f"{digits[at : at + 12]}4{digits[at + 13 : at + 16]}{variant}{digits[at + 17 : at + 32]}"
+    digits = os.urandom(16 * _AT_ONCE).hex()
+    return [
+        f"{digits[at : at + 12]}4{digits[at + 13 : at + 16]}{_VARIANTS[int(digits[at + 16], 16) & 3]}"
+        f"{digits[at + 17 : at + 32]}"
+        for at in range(0, len(digits), 32)
+    ]
 
 
-_ids = _draw()
+_ids: list[str] = []
 
 
 def new_id() -> str:
     """Give a random UUID (version 4) as 32 hexadecimal digits without dashes (get-offers §5)."""
-    return next(_ids)
+    while True:
+        try:
+            return _ids.pop()
+        except IndexError:  # another thread may take what this one draws
+            _ids.extend(_draw())
 
 
 def new_uuid() -> str:
     """Give a random UUID (version 4) in its usual form."""
-    digits = next(_ids)
+    digits = new_id()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
@@ -42,10 +47,18 @@ class OrderedIds:
         """Give a new one: 60 bits of time and count, the rest random."""
         self._last = max(self._last + 1, self._clock_ms() << 12)
         time, count = divmod(self._last, 1 << 12)
-        rest = next(_ids)
+        rest = new_id()
         return f"{time >> 16:08x}-{time & 0xFFFF:04x}-7{count:03x}-{rest[16:20]}-{rest[20:]}"
 
 
 def new_digits() -> str:
     """Give 16 random hexadecimal digits: what an @id ends in (spec repository E1)."""
-    return next(_ids)[:12] + next(_ids)[:4]
+    return new_id()[:12] + new_id()[:4]
+
+
+def _start_afresh() -> None:
+    """Forget the ids that were drawn: a forked process must not hand out its parent's."""
+    _ids.clear()
+
+
+os.register_at_fork(after_in_child=_start_afresh)

@@ -10,6 +10,7 @@ import sys
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, BinaryIO
 
@@ -48,22 +49,6 @@ def get_log() -> Any:
     return structlog.get_logger()
 
 
-class Answered(Struct, frozen=True, kw_only=True):
-    """One answered delivery request, as it is logged."""
-
-    event: str = "delivery.answered"
-    level: str = "info"
-    timestamp: datetime
-    request_id: str
-    client: str
-    http_status: int
-    status: int
-    local: int
-    remote: int
-    degraded: str
-    ms: float
-
-
 class Called(Struct, frozen=True, kw_only=True):
     """One answered call of a signed-in endpoint, as it is logged."""
 
@@ -78,7 +63,7 @@ class Called(Struct, frozen=True, kw_only=True):
     ms: float
 
 
-# Seconds since the epoch, milliseconds taken, then the fields of `Answered` from request_id to degraded.
+# Seconds since the epoch, milliseconds taken, then request_id, client, http_status, status, local, remote, degraded.
 Line = tuple[float, float, str, str, int, int, int, int, str]
 # The same with the fields of `Called` from request_id to code.
 CallLine = tuple[float, float, str, str, str, int, str]
@@ -280,16 +265,24 @@ def _make_call(line: CallLine) -> Called:
     )
 
 
-def _make_line(line: Line) -> Answered:
+def _make_line(line: Line) -> dict[str, object]:
+    """Give one answered delivery request as it is logged."""
     seconds, ms, request_id, client, http_status, status, local, remote, degraded = line
-    return Answered(
-        timestamp=datetime.fromtimestamp(seconds, UTC),
-        request_id=request_id,
-        client=client,
-        http_status=http_status,
-        status=status,
-        local=local,
-        remote=remote,
-        degraded=degraded,
-        ms=round(ms, 2),
-    )
+    return {
+        "event": "delivery.answered",
+        "level": "info",
+        "timestamp": f"{_show_second(int(seconds))}.{int(seconds % 1 * 1_000_000):06d}Z",
+        "request_id": request_id,
+        "client": client,
+        "http_status": http_status,
+        "status": status,
+        "local": local,
+        "remote": remote,
+        "degraded": degraded,
+        "ms": round(ms, 2),
+    }
+
+
+@lru_cache(maxsize=4)
+def _show_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

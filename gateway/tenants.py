@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import get_args
 
 from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
-from gateway.config import Client, Method, hide_secrets
+from gateway.config import Client, hide_secrets
 from gateway.delivery.artifact import Artifact
 from gateway.delivery.decide import Case, Decision, decide
 from gateway.delivery.geo import find_address, merge_geo
@@ -17,12 +17,6 @@ from gateway.delivery.telemetry import TelemetryStore, Timing, make_decision_ent
 from gateway.delivery.trace import TraceFacts, describe_visitor
 from gateway.upstream.artifact_feed import ArtifactFeed
 from gateway.upstream.geo import GeoLookup
-
-POLICIES = {
-    (method, split): Policy(method, all_or_nothing=split == "all-or-nothing")
-    for method in get_args(Method)
-    for split in ("items", "all-or-nothing")
-}
 
 
 class Tenant(Struct, frozen=True):
@@ -35,16 +29,14 @@ class Tenant(Struct, frozen=True):
     new_id: Callable[[], str]
     clock: Callable[[], float] = time.time
     telemetry: TelemetryStore = field(default_factory=TelemetryStore)
+    policy: Policy = Policy()
 
     def __post_init__(self) -> None:
-        """Be told of downloads, where telemetry is wanted."""
+        """Settle how requests are split; be told of downloads, where telemetry is wanted."""
+        policy = Policy(self.client.method, all_or_nothing=self.client.split == "all-or-nothing")
+        force_setattr(self, "policy", policy)
         if self.client.telemetry:
             self.feed.on_look = self._note_look
-
-    @property
-    def policy(self) -> Policy:
-        """How requests of this client are split."""
-        return POLICIES[self.client.method, self.client.split]
 
     def find_address(self, artifact: Artifact, context: Context) -> str | None:
         """Give the address whose place is to be looked up, if the artifact wants it (on-device §6.2)."""

@@ -1,5 +1,6 @@
 """Ids (spec get-offers §5)."""
 
+import os
 import re
 import uuid
 
@@ -22,3 +23,17 @@ def test_every_digit_varies() -> None:
     made = [new_id() for _ in range(2000)]
     kinds = [len({one[place] for one in made}) for place in range(32)]
     assert kinds == [16] * 12 + [1] + [16] * 3 + [4] + [16] * 15
+
+
+def test_a_forked_process_has_ids_of_its_own() -> None:
+    new_id()  # many have been drawn
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, new_id().encode())
+        os._exit(0)
+    own = new_id()
+    os.waitpid(child, 0)
+    assert os.read(read, 32).decode() != own
+    os.close(read)
+    os.close(write)

@@ -74,7 +74,7 @@ async def test_access_lines_are_gathered_and_written_soon() -> None:
     assert lines[0] == {
         "event": "delivery.answered",
         "level": "info",
-        "timestamp": "2026-01-01T00:00:00Z",
+        "timestamp": "2026-01-01T00:00:00.000000Z",
         "request_id": "0",
         "client": "demo",
         "http_status": 200,

@@ -23,6 +23,7 @@ class Remote(Struct, frozen=True):
 
 
 NOTHING = Remote({}, [], None, {})
+ITEM_KINDS: Mapping[str, type] = {"mboxes": list, "views": list, "pageLoad": dict}
 PASSED_ON: Mapping[str, type] = {"edgeHost": str, "notifications": list, "telemetryServerToken": str}
 
 
@@ -102,6 +103,19 @@ def take_member(holder: JsonObject, name: str, kind: type) -> Any:
     return value
 
 
+def check_reply(reply: JsonObject, asked: JsonObject) -> None:
+    """Raise UpstreamGarbled where `read_remote` would do so for the items of the body `asked`."""
+    for part in ("execute", "prefetch"):
+        wanted = asked.get(part)
+        answered = take_member(reply, part, dict) if wanted is not None else None
+        if wanted is not None and answered is not None:
+            for name, kind in ITEM_KINDS.items():
+                if wanted.get(name) is not None:
+                    take_member(answered, name, kind)
+    for name, kind in PASSED_ON.items():
+        take_member(reply, name, kind)
+
+
 def _read_mboxes(answered: list[Any] | None, items: Sequence[Item], results: dict[Place, Results]) -> None:
     by_number = dict(zip(number_mboxes(items), items, strict=True))
     for element in answered or ():
@@ -133,9 +147,12 @@ def _read_views(answered: list[Any] | None, items: Sequence[Item], results: dict
                 results.setdefault(place_of(item), []).append(element)
 
 
-def find_missing(remote: Sequence[Item], results: Mapping[Place, Results]) -> list[Item]:
-    """Give the remote items that have no answer; a view may have none, for it is only answered when something fits."""
-    return [item for item in remote if item.kind != "views" and place_of(item) not in results]
+def find_missing(remote: Sequence[Item], results: Mapping[Place, Results], *, views: bool = False) -> list[Item]:
+    """Give the remote items that have no answer.
+
+    A view may have none, for it is only answered when something fits: one counts only where `views` says so.
+    """
+    return [item for item in remote if place_of(item) not in results and (views or item.kind != "views")]
 
 
 def join(request: DeliveryRequest, items: Sequence[Item], results: Mapping[Place, Results]) -> JsonObject:

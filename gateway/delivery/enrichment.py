@@ -27,7 +27,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     trace: JsonObject | None = None
     amcv: Amcv = NO_AMCV
     customer_ids: list[Any] = []
-    sdid: str = ""
 
 
 class Enriched(Struct, frozen=True):
@@ -61,7 +60,10 @@ def check_notifications_request(request: JsonObject, *, telemetry_waits: bool) -
 
 
 def enrich(request: JsonObject, around: Surroundings) -> Enriched:
-    """Give the request to send, member by member as §9 says; the caller's request is left as it is."""
+    """Give the request to send, member by member as §9 says; the caller's request is left as it is.
+
+    Only an SDID of the caller's own is in it: one that is made follows when the call leaves (§8).
+    """
     body = {name: request[name] for name in _COPIED if request.get(name) is not None}
     if around.trace is not None:
         body.setdefault("trace", around.trace)
@@ -126,18 +128,18 @@ def _complete_cloud(own: Any, around: Surroundings) -> Any:
         return own
     own = own or {}
     cloud = {
-        "analytics": _complete_analytics(own.get("analytics"), around.sdid),
+        "analytics": _complete_analytics(own.get("analytics")),
         "audienceManager": _complete_audience(own.get("audienceManager"), around.amcv),
     }
     return {name: value for name, value in cloud.items() if value is not None}
 
 
-def _complete_analytics(own: Any, sdid: str) -> Any:
+def _complete_analytics(own: Any) -> Any:
     if own is not None and not isinstance(own, dict):
         return own
     own = own or {}
     analytics = {"logging": own.get("logging") or "server_side"}
-    if known := keep_sdid(own.get("supplementalDataId")) or sdid:
+    if known := keep_sdid(own.get("supplementalDataId")):
         analytics["supplementalDataId"] = known
     return analytics | {name: own[name] for name in _TRACKING if own.get(name)}
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from gateway.delivery.answer import read_number, take_member
+from gateway.delivery.answer import read_number
 from gateway.delivery.chunking import PARTS, count_mboxes
 from gateway.delivery.model import JsonObject
 from gateway.delivery.stitching import DEFAULT_CONSUMER
@@ -175,23 +175,25 @@ def _number(shares: Sequence[Share], part: str) -> Iterator[tuple[int, JsonObjec
 def part(reply: JsonObject, shares: Sequence[Share]) -> list[JsonObject]:
     """Give each share the answer it would have had alone; what belongs to none of them is left out.
 
-    Raises UpstreamGarbled where a member that was asked for is not of its kind.
+    What is not of its kind is handed to all who asked for it, for they must know: it cannot be parted.
     """
     common = {name: value for name, value in reply.items() if name not in PARTED}
     replies = [dict(common) for _ in shares]
     for name in PARTS:
-        _part_items(reply, name, shares, replies)
-    if any(share.body.get("notifications") for share in shares):
-        _part_notifications(take_member(reply, "notifications", list), shares, replies)
+        _part_items(reply.get(name), name, shares, replies)
+    _part_notifications(reply.get("notifications"), shares, replies)
     return replies
 
 
-def _part_items(reply: JsonObject, name: str, shares: Sequence[Share], replies: Sequence[JsonObject]) -> None:
+def _part_items(answered: Any, name: str, shares: Sequence[Share], replies: Sequence[JsonObject]) -> None:
     askers = [at for at, share in enumerate(shares) if share.body.get(name) is not None]
-    answered = take_member(reply, name, dict) if askers else None
     if answered is None:
         return
-    mboxes = _part_mboxes(take_member(answered, "mboxes", list), list(_number(shares, name)), len(shares))
+    if not isinstance(answered, dict):
+        for at in askers:
+            replies[at][name] = answered
+        return
+    mboxes = _part_mboxes(answered.get("mboxes"), list(_number(shares, name)), len(shares))
     for at in askers:
         asked = shares[at].body[name]
         own: JsonObject = {"mboxes": mboxes[at]} if asked.get("mboxes") is not None else {}
@@ -202,18 +204,14 @@ def _part_items(reply: JsonObject, name: str, shares: Sequence[Share], replies: 
 
 def _take_page(answered: JsonObject, asked: JsonObject) -> JsonObject:
     """Give what the one share with page load or views gets of a part, with the metrics that belong to no item."""
-    taken: JsonObject = {}
-    for name, kind in (("views", list), ("pageLoad", dict)):
-        if asked.get(name) is not None and (found := take_member(answered, name, kind)) is not None:
-            taken[name] = found
-    if "metrics" in answered:
-        taken["metrics"] = answered["metrics"]
-    return taken
+    names = ("views", "pageLoad")
+    taken = {name: answered[name] for name in names if asked.get(name) is not None and answered.get(name) is not None}
+    return taken | ({"metrics": answered["metrics"]} if "metrics" in answered else {})
 
 
-def _part_mboxes(
-    answered: list[Any] | None, asked: Sequence[tuple[int, JsonObject]], count: int
-) -> list[list[JsonObject]]:
+def _part_mboxes(answered: Any, asked: Sequence[tuple[int, JsonObject]], count: int) -> list[Any]:
+    if not isinstance(answered, list | None):
+        return [answered] * count
     parted: list[list[JsonObject]] = [[] for _ in range(count)]
     for element in answered or ():
         number = read_number(element.get("index")) if isinstance(element, dict) else None
@@ -225,10 +223,10 @@ def _part_mboxes(
     return parted
 
 
-def _part_notifications(told: list[Any] | None, shares: Sequence[Share], replies: Sequence[JsonObject]) -> None:
-    if told is None:
-        return
+def _part_notifications(told: Any, shares: Sequence[Share], replies: Sequence[JsonObject]) -> None:
     for share, reply in zip(shares, replies, strict=True):
         own = set(_notification_ids(share.body))
-        if own:
+        if own and isinstance(told, list):
             reply["notifications"] = [one for one in told if isinstance(one, dict) and one.get("id") in own]
+        elif own and told is not None:
+            reply["notifications"] = told

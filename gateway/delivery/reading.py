@@ -6,7 +6,7 @@ wrong. This one takes half the time, and when it is not sure it leaves the reque
 
 import msgspec
 
-from gateway.delivery.blanks import find_blank
+from gateway.delivery.blanks import find_blank, find_blank_detail
 from gateway.delivery.model import DeliveryRequest, ExecuteRequest, PrefetchRequest
 from gateway.delivery.validation import CHANNELS, has_plain_names
 
@@ -44,9 +44,8 @@ def _is_plain(request: DeliveryRequest) -> bool:
         or request.preview is not None
     ):
         return False
-    if request.property is not None and find_blank(request.property):
-        return False
-    if request.experience_cloud is not None and find_blank(request.experience_cloud):
+    cloud = request.experience_cloud
+    if (request.property is not None and find_blank(request.property)) or (cloud is not None and find_blank(cloud)):
         return False
     execute, prefetch = request.execute, request.prefetch
     return (execute is None or _has_plain_items(execute)) and (
@@ -56,7 +55,7 @@ def _is_plain(request: DeliveryRequest) -> bool:
 
 def _has_plain_items(asked: ExecuteRequest | PrefetchRequest) -> bool:
     for mbox in asked.mboxes or ():
-        if not has_plain_names(mbox) or find_blank(mbox):
+        if not has_plain_names(mbox) or not mbox.name.strip() or find_blank_detail(mbox):
             return False
     page = asked.page_load
-    return page is None or (has_plain_names(page) and not find_blank(page))
+    return page is None or (has_plain_names(page) and not find_blank_detail(page))

@@ -87,8 +87,9 @@ def merge_answered_id(visitor: Visitor, answered: object) -> JsonObject:
 
 def shield_answer(answer: JsonObject) -> None:
     """Take from an answer what an SDK or at.js would leave for: the edge in the device id, and its host (gw:S10)."""
-    if "id" in answer:
-        answer["id"] = shield_id(answer["id"], keep_clients=True)
+    identity = answer.get("id")
+    if identity is not None and "_" in str(identity.get("tntId")):
+        answer["id"] = shield_id(identity, keep_clients=True)
     answer.pop("edgeHost", None)
 
 

@@ -4,7 +4,7 @@ The whole request is checked in one pass of a compiled decoder. Only when that f
 one, in the specification's order, so that the message names the exact member.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -80,11 +80,13 @@ def _check_names(asked: ExecuteRequest | PrefetchRequest, part: str) -> None:
 
 
 def has_plain_names(item: RequestDetails) -> bool:
-    """Whether no parameter of `item` can have a name that is blank or reserved."""
+    """Whether no parameter of `item` can have a name that is blank or reserved, found in one go: nearly none has."""
     names, profile_names = item.parameters, item.profile_parameters
-    return (not names or (_are_plain(names) and RESERVED_PARAMETERS.isdisjoint(names))) and (
-        not profile_names or _are_plain(profile_names)
-    )
+    if not names and not profile_names:
+        return True
+    joined = "|".join(("", *(names or ()), *(profile_names or ())))
+    is_plain = joined.isprintable() and " " not in joined and "||" not in joined and "|profile." not in joined
+    return is_plain and (not names or RESERVED_PARAMETERS.isdisjoint(names))
 
 
 def _check_item(item: RequestDetails, path: str) -> None:
@@ -97,12 +99,6 @@ def _check_item(item: RequestDetails, path: str) -> None:
             raise InvalidBody(
                 f"Invalid request: this name is reserved, use {where}", path=f"{path}.parameters.{name[:128]}"
             )
-
-
-def _are_plain(names: Iterable[str]) -> bool:
-    """Whether all names are surely neither blank nor reserved, found in one go: nearly all are."""
-    joined = "|" + "|".join(names)
-    return joined.isprintable() and " " not in joined and "|profile." not in joined
 
 
 def _drop_invalid_items(body: JsonObject) -> None:

@@ -17,7 +17,7 @@ DRIP_BYTES = 8
 DRIP_SECONDS = 0.05
 
 _WRONG_SHAPE = (
-    b'{"status":"fine","requestId":7,"client":[],"id":"nobody","edgeHost":{},"execute":{"mboxes":{"index":"one"}},'
+    b'{"status":"fine","client":[],"id":"nobody","edgeHost":{},"execute":{"mboxes":{"index":"one"}},'
     b'"prefetch":[],"notifications":"all of them"}'
 )
 

@@ -74,7 +74,7 @@ async def _inspect(nodes: Nodes, *, may_evict: bool) -> None:
         if policy != "noeviction" and not may_evict:
             raise ConfigError(
                 f"This Redis has maxmemory-policy {policy}, which may evict counters and so reset caps: "
-                "set noeviction, give caps a Redis of their own (caps.url-env), or accept it by caps.allow-eviction"
+                "set noeviction, give caps a Redis of their own (caps.url-env), or accept it: caps.allow-eviction=true"
             )
 
 

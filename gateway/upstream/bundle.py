@@ -8,24 +8,29 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
+from gateway.delivery.answer import check_reply
 from gateway.delivery.chunking import chunk, rejoin
 from gateway.delivery.merging import Group, Share, join, part
 from gateway.delivery.model import JsonObject
 from gateway.delivery.stitching import put_sdid, read_sdid
 from gateway.delivery.telemetry import attach_entries
-from gateway.errors import UpstreamError, UpstreamRefused
+from gateway.errors import UpstreamError, UpstreamGarbled, UpstreamRefused
 from gateway.upstream.target import Call, make_headers
 
 if TYPE_CHECKING:
     from gateway.upstream.joiner import Ticket
+
+Outcome = JsonObject | BaseException
+"""What became of one call: Target's answer, or what went wrong."""
 
 
 class Asked(Struct, kw_only=True, frozen=True):
     """One caller's call to Target.
 
     `raw` are the bytes of the share's body where nothing was changed in it; `repeatable` is the caller's own request
-    id; `entries` are our own telemetry that travels along. `deadline` is a time of the event loop's clock in seconds.
-    A call `alongside` another one of the same request neither waits for it nor joins any (gw:F4).
+    id; `take_entries` gives our own telemetry that is to travel along, once it leaves. `deadline` is a time of the
+    event loop's clock in seconds. A call `alongside` another one of the same request neither waits for it nor joins any
+    (gw:F4), and has a request id of its own (get-offers §17).
     """
 
     client: str
@@ -37,7 +42,7 @@ class Asked(Struct, kw_only=True, frozen=True):
     deadline: float
     raw: bytes | None = None
     repeatable: str = ""
-    entries: Sequence[JsonObject] = ()
+    take_entries: Callable[[], Sequence[JsonObject]] = tuple
     alongside: bool = False
 
 
@@ -54,10 +59,14 @@ class Member:
 
 
 class Answer(Struct, frozen=True):
-    """What a member gets: its part of Target's answer, and why something is missing from it (codes of errors)."""
+    """What a member gets: its part of Target's answer, and why something is missing from it (codes of errors).
+
+    `lacks_first` says that the call with everything that is no mbox has no answer.
+    """
 
     reply: JsonObject
     lost: Sequence[str] = ()
+    lacks_first: bool = False
 
 
 class Bundle:
@@ -73,9 +82,8 @@ class Bundle:
         self.risk = 0.0
         self.left = -1
         self.tasks: set[asyncio.Task[JsonObject]] = set()
-        self.outcomes: list[JsonObject | BaseException] = []
+        self.outcomes: list[Outcome] = []
         self._bodies: list[JsonObject] = []
-        self._entries = list(asked.entries)
 
     @classmethod
     def part_from(cls, member: Member) -> "Bundle":
@@ -83,7 +91,6 @@ class Bundle:
         facts = member.bundle.facts
         bundle = cls(member.asked, facts.sdid, facts.impression_id)
         bundle.members = [member]
-        bundle._entries = []  # they have been sent
         member.bundle = bundle
         return bundle
 
@@ -100,7 +107,6 @@ class Bundle:
     def add(self, asked: Asked) -> Member:
         """Take another caller in."""
         self.facts.add(asked.share)
-        self._entries += asked.entries
         self.members.append(member := Member(asked, self))
         return member
 
@@ -123,12 +129,14 @@ class Bundle:
         """Give the calls to make, of `most` mboxes at most each; from now on nobody may join or leave."""
         asked = self.members[0].asked
         alone = len(self.members) == 1
-        body = asked.share.body if alone else join(self._shares) | {"requestId": new_id()}
+        body = asked.share.body if alone else join(self._shares)
+        if asked.alongside or not alone:
+            body = body | {"requestId": new_id()}
         if body.get("impressionId") is None and (self.facts.impression_id or self.facts.mboxes > most):
             body = body | {"impressionId": self.facts.impression_id or new_id()}
         if read_sdid(body) != self.facts.sdid:
             body = put_sdid(body, self.facts.sdid)
-        body = attach_entries(body, self._entries)
+        body = attach_entries(body, list(asked.take_entries()))
         self._bodies = [body]
         if self.facts.mboxes > most:
             first, *more = chunk(body, most)
@@ -149,8 +157,10 @@ class Bundle:
     def _shares(self) -> list[Share]:
         return [member.asked.share for member in self.members]
 
-    def read_answers(self) -> list[Answer]:
-        """Give each member's answer, in order; raises what went wrong where none has any."""
+    def read_answers(self) -> list[Answer | UpstreamError]:
+        """Give each member's answer, or what is wrong with it, in order; raises what went wrong where none has any."""
+        if len(self.outcomes) > 1:
+            self.outcomes = [_check(*each) for each in zip(self.outcomes, self._bodies, strict=True)]
         errors = [one for one in self.outcomes if isinstance(one, BaseException)]
         grave = [error for error in errors if is_invalid(error) or not isinstance(error, UpstreamError)]
         if grave or len(errors) == len(self.outcomes):
@@ -158,9 +168,27 @@ class Bundle:
         replies = [None if isinstance(one, BaseException) else one for one in self.outcomes]
         if len(replies) > 1:
             lost = [error.code for error in errors if isinstance(error, UpstreamError)]
-            return [Answer(rejoin(self._bodies, replies), lost)]
+            return [Answer(rejoin(self._bodies, replies), lost, lacks_first=replies[0] is None)]
         reply = replies[0] or {}
-        return [Answer(one) for one in (part(reply, self._shares) if len(self.members) > 1 else [reply])]
+        return self._part(reply) if len(self.members) > 1 else [Answer(reply)]
+
+    def _part(self, reply: JsonObject) -> list[Answer | UpstreamError]:
+        shares = self._shares
+        return [_give(own, share.body) for own, share in zip(part(reply, shares), shares, strict=True)]
+
+
+def _give(own: JsonObject, asked: JsonObject) -> Answer | UpstreamError:
+    try:
+        check_reply(own, asked)
+    except UpstreamGarbled as error:
+        return error
+    return Answer(own)
+
+
+def _check(outcome: Outcome, asked: JsonObject) -> Outcome:
+    """Give `outcome`, or what is wrong with it where it does not have the shape that `asked` calls for."""
+    given = outcome if isinstance(outcome, BaseException) else _give(outcome, asked)
+    return given.reply if isinstance(given, Answer) else given
 
 
 def is_invalid(error: BaseException) -> bool:

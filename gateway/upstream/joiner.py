@@ -19,7 +19,7 @@ from gateway.delivery.merging import is_repetition
 from gateway.delivery.model import JsonObject
 from gateway.delivery.stitching import DEFAULT_CONSUMER, make_sdid
 from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
-from gateway.upstream.bundle import Answer, Asked, Bundle, Member, is_invalid
+from gateway.upstream.bundle import Answer, Asked, Bundle, Member, Outcome, is_invalid
 from gateway.upstream.fanout import Fanout, Pending
 from gateway.upstream.target import Call
 
@@ -51,7 +51,7 @@ class Line(Struct, eq=False):
     key: tuple[str, str]
     gathering: list[Bundle] = field(default_factory=list)
     queued: deque[tuple[Bundle, int, Call]] = field(default_factory=deque)
-    repeatable: dict[str, Member] = field(default_factory=dict)
+    repeatable: dict[tuple[str, bool], Member] = field(default_factory=dict)
     callers: int = 0
     under_way: int = 0
 
@@ -104,7 +104,7 @@ class Joiner:
         return ticket
 
     def _find_repeated(self, line: Line, asked: Asked) -> Member | None:
-        member = line.repeatable.get(asked.repeatable) if asked.repeatable else None
+        member = line.repeatable.get((asked.repeatable, asked.alongside)) if asked.repeatable else None
         if member is None or not is_repetition(member.asked.share, asked.share):
             return None
         self.counts.repeated += 1
@@ -121,7 +121,7 @@ class Joiner:
             line.gathering.append(bundle := Bundle(asked, asked.share.sdid or make_sdid(self._new_id)))
             (member,) = bundle.members
         if asked.repeatable:
-            line.repeatable.setdefault(asked.repeatable, member)
+            line.repeatable.setdefault((asked.repeatable, asked.alongside), member)
         return member
 
     def _send_or_wait(self, line: Line, member: Member) -> None:
@@ -190,7 +190,7 @@ class Joiner:
             self._record(line, bundle, number, task.exception() or task.result())
         self._go_on(line)
 
-    def _record(self, line: Line, bundle: Bundle, number: int, outcome: JsonObject | BaseException) -> None:
+    def _record(self, line: Line, bundle: Bundle, number: int, outcome: Outcome) -> None:
         """Keep what became of one call; with the last one its callers get their answers."""
         bundle.outcomes[number] = outcome
         bundle.left -= 1
@@ -220,7 +220,10 @@ class Joiner:
         for member, answer in zip(bundle.members, answers, strict=True):
             self._forget_repeatable(line, member)
             for ticket in member.tickets:
-                ticket.settle(answer)
+                if isinstance(answer, Answer):
+                    ticket.settle(answer)
+                else:
+                    ticket.fail(answer)
         bundle.let_go()
 
     def _part(self, line: Line, bundle: Bundle) -> None:
@@ -266,8 +269,9 @@ class Joiner:
             self._go_on(line)
 
     def _forget_repeatable(self, line: Line, member: Member) -> None:
-        if line.repeatable.get(member.asked.repeatable) is member:
-            del line.repeatable[member.asked.repeatable]
+        key = (member.asked.repeatable, member.asked.alongside)
+        if line.repeatable.get(key) is member:
+            del line.repeatable[key]
 
     async def close(self) -> None:
         """End every wait and every call."""
@@ -286,14 +290,18 @@ class Joiner:
 
 
 class Ticket:
-    """One caller's wait for its part of a call; `lost` says, once there is a reply, why something is missing."""
+    """One caller's wait for its part of a call.
 
-    __slots__ = ("_ended", "_future", "_joiner", "_line", "_member", "_timer", "lost")
+    `lost` says, once there is a reply, why something is missing; with `lacks_first` what is no mbox is missing, too.
+    """
+
+    __slots__ = ("_ended", "_future", "_joiner", "_line", "_member", "_timer", "lacks_first", "lost")
 
     def __init__(self, joiner: Joiner, line: Line | None, member: Member | None, deadline: float) -> None:
         """Wait until `deadline`; without a line nobody has taken the call."""
         loop = asyncio.get_running_loop()
         self.lost: Sequence[str] = ()
+        self.lacks_first = False
         self._joiner = joiner
         self._line = line
         self._member = member
@@ -321,7 +329,7 @@ class Ticket:
     def settle(self, answer: Answer) -> None:
         """End the wait with an answer."""
         if not self._future.done():
-            self.lost = answer.lost
+            self.lost, self.lacks_first = answer.lost, answer.lacks_first
             self._future.set_result(answer.reply)
 
     def fail(self, error: Exception) -> None:

@@ -5,14 +5,17 @@
 (gw:F5, F9).
 """
 
+import asyncio
 import time
+from collections.abc import Sequence
 
 from msgspec import structs
 
 from gateway.delivery.answer import NOTHING, Place, Remote, Results, join
-from gateway.delivery.model import JsonObject
-from gateway.delivery.plan import list_lazily, split
+from gateway.delivery.model import Context, JsonObject
+from gateway.delivery.plan import Item, list_lazily, split
 from gateway.delivery.session import merge_answered_id, read_answered, read_visitor
+from gateway.delivery.stitching import put_sdid
 from gateway.engine import Question, decide_items
 from gateway.walk.identity import ask_session, must_ask_session, note_visitor
 from gateway.walk.meeting import meet
@@ -23,31 +26,32 @@ from gateway.walk.walk import Walk, names_of
 
 async def answer_request(walk: Walk) -> JsonObject:
     """Give the delivery response. Raises RequestError or UpstreamError where its caller must know of a failure."""
+    if walk.inbound.is_ping:
+        return _answer_ping(walk)
     services = walk.services
     services.under_way += 1  # from here on: bodies that trickle in must not switch Target off for everybody
     try:
-        return _answer_ping(walk) if walk.inbound.is_ping else await _take(walk)
+        return await _take(walk)
     finally:
         services.under_way -= 1
 
 
 async def _take(walk: Walk) -> JsonObject:
     inbound = walk.inbound
-    walk.artifact = inbound.tenant.feed.artifact
     displays = take_displays(walk) if inbound.request.notifications else ()
-    items = list_lazily(inbound.request, inbound.read_body)
-    offered = pick_offered(walk, items)
-    asked = [item for item in items if item not in offered] if offered else items
-    plan = split(inbound.request, asked, walk.artifact, inbound.policy or inbound.tenant.policy)
-    walk.plan = plan = structs.replace(plan, offer=offered) if offered else plan
+    items = _plan(walk)
+    plan = walk.plan
     note_visitor(walk)
     if must_ask_session(walk):
         await ask_session(walk)
     legs = start_remote(walk) if plan.ask_target else ()
+    if walk.sdid and not legs:  # what is decided here is told to Target with it, too
+        inbound.body["experienceCloud"] = put_sdid(inbound.body, walk.sdid)["experienceCloud"]
     try:
-        local = await _decide(walk) if plan.local else {}
-        if offered:
-            local = {**local, **await decide_offered(walk)}
+        context = await _locate(walk) if plan.local and _has_address(walk) else inbound.request.context
+        ours = _decide(walk, context) if plan.local else {}
+        if plan.offer:
+            ours = {**ours, **await decide_offered(walk)}
         if displays:
             await count_displays(walk, displays)
         remote = await meet(walk, legs) if legs else NOTHING
@@ -56,16 +60,8 @@ async def _take(walk: Walk) -> JsonObject:
             leg.ticket.end()
     if plan.undecided and walk.artifact is not None:
         walk.lose("on-device", (*plan.needs.mboxes, *plan.needs.views))  # Target would have had a say
-    answer: JsonObject = {
-        "status": 206 if walk.is_partial else 200,
-        "requestId": inbound.request.request_id or walk.request_id,
-        "id": walk.visitor.id if remote is NOTHING else _settle_identity(walk, remote),
-        "client": inbound.tenant.code,
-    }
-    if remote is not NOTHING:
-        answer |= remote.members
-        local = {**remote.results, **local}
-    answer |= join(inbound.request, items, local)
+    answer = _begin_answer(walk, remote)
+    answer |= join(inbound.request, items, ours if remote is NOTHING else {**remote.results, **ours})
     if displays:
         answer["notifications"] = answer_displays(displays, answer.get("notifications"))
     if remote.prefetch_metrics and "prefetch" in answer:
@@ -75,6 +71,30 @@ async def _take(walk: Walk) -> JsonObject:
     return answer
 
 
+def _plan(walk: Walk) -> Sequence[Item]:
+    """Settle who decides what; gives every item in the order of evaluation."""
+    inbound = walk.inbound
+    walk.artifact = inbound.tenant.feed.artifact
+    items = list_lazily(inbound.request, inbound.read_body)
+    offered = pick_offered(walk, items)
+    asked = [item for item in items if item not in offered] if offered else items
+    plan = split(inbound.request, asked, walk.artifact, inbound.policy or inbound.tenant.policy)
+    walk.plan = structs.replace(plan, offer=offered) if offered else plan
+    return items
+
+
+def _begin_answer(walk: Walk, remote: Remote) -> JsonObject:
+    """Give the members that belong to the answer as a whole."""
+    inbound = walk.inbound
+    answer: JsonObject = {
+        "status": 206 if walk.is_partial else 200,
+        "requestId": inbound.request.request_id or walk.request_id,
+        "id": walk.visitor.id if remote is NOTHING else _settle_identity(walk, remote),
+        "client": inbound.tenant.code,
+    }
+    return answer if remote is NOTHING else answer | remote.members
+
+
 def _note_telemetry(walk: Walk, answer: JsonObject, remote: Remote) -> None:
     tenant = walk.inbound.tenant
     method = "on-device" if remote is NOTHING else "server-side"
@@ -82,7 +102,25 @@ def _note_telemetry(walk: Walk, answer: JsonObject, remote: Remote) -> None:
     tenant.note_answer(answer["requestId"], answer, method, seconds)
 
 
-async def _decide(walk: Walk) -> dict[Place, Results]:
+def _has_address(walk: Walk) -> bool:
+    artifact, inbound = walk.artifact, walk.inbound
+    return artifact is not None and bool(inbound.tenant.find_address(artifact, inbound.request.context))
+
+
+async def _locate(walk: Walk) -> Context:
+    """Give the request's context with the visitor's place; without it when it is not found in time."""
+    inbound, artifact = walk.inbound, walk.artifact
+    context = inbound.request.context
+    address = None if artifact is None else inbound.tenant.find_address(artifact, context)
+    try:
+        async with asyncio.timeout_at(inbound.inner_deadline):
+            return await inbound.tenant.locate(context, address) if address else context
+    except TimeoutError:
+        walk.lost.append("geo")
+        return context
+
+
+def _decide(walk: Walk, context: Context) -> dict[Place, Results]:
     """Give the local results by place, and note for Target what they displayed."""
     inbound, artifact = walk.inbound, walk.artifact
     if artifact is None:
@@ -95,11 +133,9 @@ async def _decide(walk: Walk) -> dict[Place, Results]:
         read_body=inbound.read_body,
         items=walk.plan.local,
         visitor=walk.visitor,
-        deadline=inbound.inner_deadline,
+        context=context,
     )
-    decided = await decide_items(asked)
-    if decided.lost_place:
-        walk.lost.append("geo")
+    decided = decide_items(asked)
     if decided.background is not None:
         walk.services.outbox.put(inbound.tenant.code, inbound.session_id, decided.background)
     return decided.results

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 
 from gateway.delivery.session import Visitor, adopt_device, mint_device_id, read_visitor
-from gateway.delivery.stitching import DEFAULT_CONSUMER, make_sdid, put_sdid, read_sdid
+from gateway.delivery.stitching import DEFAULT_CONSUMER, make_sdid, read_sdid
 from gateway.errors import StoreError
 from gateway.ids import new_id
 from gateway.store.sessions import Stitch, StoredSession
@@ -36,7 +36,8 @@ def must_ask_session(walk: Walk) -> bool:
 
 def _needs_sdid(walk: Walk) -> bool:
     """Whether an SDID is wanting: for Target, or for what Target is told of a stitched call that is decided here."""
-    return (walk.plan.ask_target or bool(walk.inbound.consumer)) and not read_sdid(walk.inbound.body)
+    wanting = not walk.sdid and (walk.plan.ask_target or bool(walk.inbound.consumer))
+    return wanting and not read_sdid(walk.inbound.body)
 
 
 async def ask_session(walk: Walk) -> None:
@@ -44,7 +45,7 @@ async def ask_session(walk: Walk) -> None:
 
     A visitor nobody knows gets the session's device id; of concurrent first calls all get the same one. A call to
     Target that has no SDID gets the one its consumer is to use. When Redis does not answer, `lost` names the session
-    store and new ids are made (gw:S5).
+    store and new ids are made (gw:S5); the SDID of a call to Target is then made where calls are joined.
     """
     visitor, inbound = walk.visitor, walk.inbound
     candidate = "" if visitor.is_known else mint_device_id(new_id(), visitor.location_hint)
@@ -54,11 +55,9 @@ async def ask_session(walk: Walk) -> None:
         stored = await (_by_deadline(walk, opening) if _may_outlast(walk) else opening)
     except (StoreError, TimeoutError):
         walk.lost.append("session-store")
-        stored = StoredSession(candidate, "")
+        stored = StoredSession(candidate, "", stitch.fresh if stitch and not walk.plan.ask_target else "")
     walk.visitor = adopt_device(visitor, stored.device_id, stored.location_hint)
-    walk.sdid = stored.sdid
-    if walk.sdid and not walk.plan.ask_target:
-        inbound.body["experienceCloud"] = put_sdid(inbound.body, walk.sdid)["experienceCloud"]
+    walk.sdid = stored.sdid or walk.sdid
 
 
 def _may_outlast(walk: Walk) -> bool:

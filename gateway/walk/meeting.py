@@ -31,7 +31,7 @@ async def _read(walk: Walk, leg: Leg) -> Remote:
         else:
             walk.lost.append(error.code)
         return NOTHING
-    if missing := find_missing(leg.items, remote.results):
+    if missing := find_missing(leg.items, remote.results, views=leg.ticket.lacks_first):
         for reason in leg.ticket.lost:
             walk.lose(reason, names_of(missing))
         if not leg.ticket.lost:

@@ -40,6 +40,13 @@ class OffersCall(Struct, frozen=True, kw_only=True):
     notifies: bool = False  # send_notifications: always server-side, and reports no needs (§13)
 
 
+class Taken(Struct, frozen=True):
+    """The SDID of a call, "" where the session's record or the caller has one, and the visitor's state with it used."""
+
+    sdid: str
+    state: VisitorState
+
+
 class Offered(Struct, frozen=True):
     """The envelope, the walk it came from, and how many invalid items were left out."""
 
@@ -51,12 +58,16 @@ class Offered(Struct, frozen=True):
 async def answer_offers(call: OffersCall) -> Offered:
     """Give the envelope. Raises RequestError, or UpstreamError where lone notifications could not be passed on."""
     options = read_options(call.given)
-    inbound, state, dropped = _read(call, options)
-    walk = Walk(services=call.services, inbound=inbound, request_id=call.request_id, visitor=name_visitor(inbound))
+    inbound, taken, dropped = _read(call, options)
+    walk = Walk(
+        services=call.services,
+        inbound=inbound,
+        request_id=call.request_id,
+        visitor=name_visitor(inbound),
+        sdid=taken.sdid,
+    )
     response = await answer_request(walk)
-    sent = _describe_sent(walk)
-    if walk.sdid and not state.sdid.current:
-        state = VisitorState(state.customer_ids, SdidState(read_sdid(sent), frozenset({inbound.consumer})))
+    state, sent = _settle_state(taken, walk), _describe_sent(walk)
     cluster = walk.visitor.cluster or cluster_of_edge_host(str(response.get("edgeHost", "")))
     if call.services.settings.web.keep_clients:
         shield_answer(response)
@@ -74,9 +85,9 @@ async def answer_offers(call: OffersCall) -> Offered:
     return Offered(make_envelope(outcome, int(call.tenant.clock() * 1000)), walk, dropped)
 
 
-def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, VisitorState, int]:
-    """Give the request as the walk takes it, the visitor's state after it, and how many items were left out."""
-    tenant, web = call.tenant, call.services.settings.web
+def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, Taken, int]:
+    """Give the request as the walk takes it, the SDID it takes along, and how many items were left out."""
+    tenant = call.tenant
     request = options.request or {}
     if call.notifies:
         check_notifications_request(request, telemetry_waits=bool(len(tenant.telemetry)))
@@ -84,7 +95,7 @@ def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, VisitorSta
         check_offers_request(request)
     cookie = read_cookie(options, tenant.clock())
     is_stitched = bool(options.consumer_id) and options.visitor_state is None and call.services.store is not None
-    around, state = _look_around(options, tenant, takes_sdid=not is_stitched)
+    around, taken = _look_around(options, tenant, takes_sdid=not is_stitched)
     enriched = enrich(request, around)
     hint = options.target_location_hint or ""
     inbound = Inbound(
@@ -98,19 +109,20 @@ def _read(call: OffersCall, options: OffersOptions) -> tuple[Inbound, VisitorSta
         deadline=call.deadline,
         inner_deadline=call.deadline - call.services.settings.upstream.target.deadline_margin_ms / 1000,
         sets_cookies=False,
-        device_id=cookie.device_id if web.read_cookies else "",
+        device_id=cookie.device_id,
         location_hint=hint if is_cluster(hint) else "",
         version=call.version,
         consumer=options.consumer_id or "",
         policy=_choose_policy(call, options),
     )
-    return inbound, state, enriched.dropped
+    return inbound, taken, enriched.dropped
 
 
-def _look_around(options: OffersOptions, tenant: Tenant, *, takes_sdid: bool) -> tuple[Surroundings, VisitorState]:
-    """Give what comes with the request, and the visitor's state once its SDID has been taken (§7, §8).
+def _look_around(options: OffersOptions, tenant: Tenant, *, takes_sdid: bool) -> tuple[Surroundings, Taken]:
+    """Give what comes with the request, and its SDID with the visitor's state once that has been taken (§7, §8).
 
-    Without `takes_sdid` the session's record knows the page's SDID, and the walk takes it from there (gw:M2).
+    Without `takes_sdid` the session's record knows the page's SDID, and the walk takes it from there (gw:M2). One that
+    is made here is no part of the request, or the same request would not be known when it is repeated (gw:M6).
     """
     organization = tenant.client.organization_id
     known = read_visitor_state(options.visitor_state or {}, organization, "$.visitor_state")
@@ -127,9 +139,18 @@ def _look_around(options: OffersOptions, tenant: Tenant, *, takes_sdid: bool) ->
         trace=options.trace,
         amcv=read_amcv(options.visitor_cookie or "", tenant.clock()),
         customer_ids=join_customer_ids(given or [], own if isinstance(own, list) else []),
-        sdid=sdid,
     )
-    return around, state
+    return around, Taken(sdid, state)
+
+
+def _settle_state(taken: Taken, walk: Walk) -> VisitorState:
+    """Give the visitor's state with the SDID that was sent: the session's, or that of the call this one repeats."""
+    state = taken.state
+    if walk.sdid and (not state.sdid.current or (walk.sdid != taken.sdid == state.sdid.current)):
+        consumed = state.sdid.current_consumed or frozenset({walk.inbound.consumer or DEFAULT_CONSUMER})
+        sdids = SdidState(walk.sdid, consumed, state.sdid.last, state.sdid.last_consumed)
+        return VisitorState(state.customer_ids, sdids)
+    return state
 
 
 def _dig(holder: Any, *names: str) -> Any:

@@ -50,7 +50,9 @@ def start_remote(walk: Walk) -> list[Leg]:
         legs = _start_in_parts(walk)
     else:
         legs = [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.ours)))]
-    if legs and _is_mixed(walk):
+    if legs and not read_sdid(inbound.body):  # a repeated call has the SDID of the first (gw:M6)
+        walk.sdid = legs[0].ticket.sdid or walk.sdid
+    if legs and plan.local:
         _share_ids(walk, legs[0].ticket)
     return legs
 
@@ -62,11 +64,9 @@ def _start_in_parts(walk: Walk) -> list[Leg]:
     tells = bool(inbound.request.notifications or (inbound.request.telemetry and inbound.request.telemetry.entries))
     if not secondary or not (first or plan.ours or tells):
         return [Leg(plan.remote, _start(walk, make_body(walk, plan.remote, plan.ours)))]
-    if inbound.body.get("impressionId") is None:
-        inbound.body["impressionId"] = new_id()
     legs = []
     if first or tells:
-        legs.append(Leg(first, _start(walk, make_body(walk, first, secondary))))
+        legs.append(Leg(first, _start(walk, make_body(walk, first, secondary), in_parts=True)))
     elif not client.secondary_wait_ms:
         walk.lose("secondary", names_of(secondary))  # the rest is decided here, sooner than Target could answer
         return []
@@ -77,20 +77,23 @@ def _start_in_parts(walk: Walk) -> list[Leg]:
     return legs
 
 
-def _start(walk: Walk, body: JsonObject, beside: Ticket | None = None) -> Ticket:
-    """Send one call; one beside another of the same request has that one's SDID and does not wait for it."""
+def _start(walk: Walk, body: JsonObject, beside: Ticket | None = None, *, in_parts: bool = False) -> Ticket:
+    """Send one call; one beside another of the same request has that one's ids and does not wait for it."""
     services, inbound = walk.services, walk.inbound
     client = inbound.tenant.client
     query = {"imsOrgId": client.organization_id, "sessionId": inbound.session_id}
     if inbound.version:
         query["version"] = inbound.version
+    if beside is not None and beside.impression_id:
+        body["impressionId"] = beside.impression_id
+    shares_impression = (in_parts or _is_mixed(walk)) and body.get("impressionId") is None
     url = make_url(services.settings.upstream.target, inbound.tenant.code, walk.visitor.cluster, query)
     share = Share(
         body=body,
         scope=(url, (inbound.policy or inbound.tenant.policy).method),
         consumer=inbound.consumer or DEFAULT_CONSUMER,
         sdid=read_sdid(body) or (beside.sdid if beside is not None else walk.sdid),
-        impression_id=new_id() if _is_mixed(walk) and body.get("impressionId") is None else "",
+        impression_id=new_id() if shares_impression else "",
     )
     return services.joiner.start(
         Asked(
@@ -102,8 +105,8 @@ def _start(walk: Walk, body: JsonObject, beside: Ticket | None = None) -> Ticket
             version=__version__,
             deadline=inbound.inner_deadline,
             raw=inbound.raw if not walk.plan.ours and body == inbound.body else None,
-            repeatable="" if beside is not None else inbound.request.request_id or "",
-            entries=inbound.tenant.telemetry.take() if len(inbound.tenant.telemetry) else (),
+            repeatable=inbound.request.request_id or "",
+            take_entries=inbound.tenant.telemetry.take,
             alongside=beside is not None,
         )
     )

@@ -14,6 +14,7 @@ from gateway.telemetry import get_log
 from gateway.walk.offers import Offered, OffersCall, answer_offers
 from gateway.walk.reporting import report
 from gateway.walk.walk import describe_losses
+from gateway.web.consumer import read_consumer
 from gateway.web.inbound import find_tenant, read_budget_ms, read_version
 from gateway.web.middleware import Ask
 from gateway.web.response import Answer
@@ -46,6 +47,9 @@ async def _read(ask: Ask, *, notifies: bool = False, wants_attributes: bool = Fa
     if wants_attributes:
         given = _ask_for_attributes(given)
     query = read_query(ask.request.rel_url.raw_query_string)
+    consumer = read_consumer(ask.request.headers, query)
+    if consumer and given.get("consumer_id") is None:
+        given = given | {"consumer_id": consumer}
     return OffersCall(
         services=ask.services,
         tenant=find_tenant(query, ask.services.tenants),

@@ -56,7 +56,7 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     if checked is not None and (origin or settings.visitor_address != "off"):
         checked = None if _has_more_to_say(request, checked.context, settings) else checked
     body = decode_object(raw, settings.max_depth) if checked is None else None
-    query = read_query(request.rel_url.raw_query_string)
+    query = read_query(request.raw_path.partition("?")[2].partition("#")[0])
     session_id = read_session_id(query)
     tenant = find_tenant(query, services.tenants)
     repaired = False

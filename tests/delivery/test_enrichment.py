@@ -15,7 +15,6 @@ from gateway.delivery.offers_request import check_enriched
 from gateway.errors import InvalidBody
 
 CASES = json.loads((Path(__file__).parent.parent / "cases" / "get_offers" / "enrichment.json").read_text())
-SDID = "0123456789ABCDEF-0123456789ABCDEF"
 
 
 def surround(given: dict[str, Any]) -> Surroundings:
@@ -55,8 +54,8 @@ def test_whatever_is_asked_is_completed_or_refused_by_name(request: dict[str, An
     if body is None:
         assert blamed.startswith("$.request")
     else:
-        assert body["experienceCloud"]["analytics"]["supplementalDataId"] == SDID
-        assert enrich(body, Surroundings(sdid="other")).body == body, "what is complete is left alone"
+        assert "supplementalDataId" not in body["experienceCloud"]["analytics"], "nothing drawn here is an SDID"
+        assert enrich(body, Surroundings()).body == body, "what is complete is left alone"
     assert request == before
 
 
@@ -64,7 +63,7 @@ def complete(request: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
     """Give the completed request, or the path of what was refused."""
     try:
         check_offers_request(request)
-        body = enrich(request, Surroundings(sdid=SDID)).body
+        body = enrich(request, Surroundings()).body
         check_enriched(body)
     except InvalidBody as error:
         return None, error.path

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.delivery import merging
+from gateway.delivery.answer import check_reply
 from gateway.delivery.chunking import PARTS, count_mboxes
 from gateway.delivery.merging import Group, Share, is_repetition, join, part
 from gateway.errors import UpstreamGarbled
@@ -97,8 +98,8 @@ def test_who_leaves_takes_only_its_own_items(chance, count, data):
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(), st.lists))
-def test_a_hostile_reply_is_parted_or_garbled(value):
-    """gw:M5: whatever Target says, nothing else is raised and nobody gets what they had not asked for."""
+def test_whatever_a_hostile_reply_says_nobody_gets_what_they_had_not_asked_for(value):
+    """gw:M5."""
     shares = [make_share(random.Random(at), at, page=at == 1) for at in range(3)]
     for reply in (
         {"execute": value},
@@ -106,12 +107,22 @@ def test_a_hostile_reply_is_parted_or_garbled(value):
         {"notifications": value},
         {"prefetch": {"views": value}},
     ):
-        try:
-            answers = part(reply, shares)
-        except UpstreamGarbled:
-            continue
-        for own, share in zip(answers, shares, strict=True):
+        for own, share in zip(part(reply, shares), shares, strict=True):
             assert set(own) <= set(share.body)
+            for name in PARTS:
+                if isinstance(own.get(name), dict):
+                    assert set(own[name]) <= {*share.body[name], "metrics"}
+
+
+@pytest.mark.parametrize("reply", [{"execute": {"pageLoad": []}}, {"prefetch": {"views": {}}}, {"prefetch": "x"}])
+def test_what_is_of_the_wrong_kind_is_a_matter_of_those_who_asked_for_it(reply):
+    """gw:M5: alone, the others would not have met it."""
+    asks = [{"prefetch": {"views": [{}]}, "execute": {"pageLoad": {}}}, {"execute": {"mboxes": [{"name": "m"}]}}]
+    shares = [Share(body=body, scope="here", consumer=str(at)) for at, body in enumerate(asks)]
+    theirs, mine = part({"execute": {"mboxes": [{"index": 0, "name": "m"}]}} | reply, shares)
+    with pytest.raises(UpstreamGarbled):
+        check_reply(theirs, asks[0])
+    check_reply(mine, asks[1])
 
 
 def count_wrong_merges(pairs, seed=1):

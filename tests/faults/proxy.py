@@ -7,7 +7,7 @@ from collections import deque
 from types import TracebackType
 from typing import Literal, Self
 
-Fault = Literal["", "delay", "drip", "cut", "half-open", "vanish", "reset", "garbage", "refuse"]
+Fault = Literal["", "delay", "drip", "cut", "half-open", "vanish", "reset", "garbage", "refuse", "twice", "swap"]
 GARBAGE = b"\x00\xff\x16\x03 what is this?\r\n\r\n"
 _DRIP_S = 0.05
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: the connection ends with RST
@@ -20,6 +20,7 @@ class Proxy:
     delay: replies come `delay_s` late. drip: a byte every 50 ms. cut: one byte of a reply, then the end. reset: RST in
     place of a reply. garbage: other bytes in place of one. refuse: nobody listens. half-open: connections end, new ones
     are accepted and never answered. vanish: old and new connections fall silent, without a word that they have ended.
+    twice: replies come twice. swap: each two replies change places, so that each goes where the other was asked for.
     """
 
     def __init__(self, upstream: Upstream = "", delay_s: float = 5.0) -> None:
@@ -31,6 +32,7 @@ class Proxy:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._unpaired: tuple[bytes, asyncio.StreamWriter] | None = None
 
     @property
     def connections(self) -> int:
@@ -62,6 +64,7 @@ class Proxy:
     async def end(self) -> None:
         """Be well again; connections that were silent stay so, as those of a machine that is gone."""
         self._fault = ""
+        self._unpaired = None
         self._over.set()
         if self._server is None:
             await self._listen()
@@ -132,7 +135,9 @@ class Proxy:
             if self._fault == "reset":
                 writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 return
-            if self._fault == "drip":
+            if self._fault == "swap":
+                self._swap(piece, writer)
+            elif self._fault == "drip":
                 await self._drip(piece, writer)
             elif self._fault == "cut":
                 writer.write(piece[:1])
@@ -140,7 +145,16 @@ class Proxy:
                 await writer.wait_closed()
                 return
             else:
-                writer.write(GARBAGE if self._fault == "garbage" else piece)
+                writer.write(GARBAGE if self._fault == "garbage" else piece * (2 if self._fault == "twice" else 1))
+
+    def _swap(self, piece: bytes, writer: asyncio.StreamWriter) -> None:
+        if self._unpaired is None:
+            self._unpaired = piece, writer
+            return
+        (other_piece, other), self._unpaired = self._unpaired, None
+        for there, reply in ((writer, other_piece), (other, piece)):
+            if not there.is_closing():
+                there.write(reply)
 
     async def _drip(self, piece: bytes, writer: asyncio.StreamWriter) -> None:
         for at in range(len(piece)):

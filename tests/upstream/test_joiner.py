@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -36,7 +36,7 @@ class Bench(msgspec.Struct):
     def ask(self, *names: str, session: str = "s", seconds: float = 20.0, **more: Any) -> Asked:
         """Give the call of a consumer that asks for mboxes; `more` are members of its body, or of `Asked`."""
         consumer = more.pop("consumer", names[0] if names else "c")
-        extra = {name: more.pop(name) for name in ("repeatable", "entries", "raw", "alongside") if name in more}
+        extra = {name: more.pop(name) for name in ("repeatable", "take_entries", "raw", "alongside") if name in more}
         body = {"context": {"channel": "web"}, "id": {"tntId": "a"}, "requestId": f"r-{consumer}"} | more
         if names:
             body["execute"] = {"mboxes": [{"index": 7 + at, "name": name} for at, name in enumerate(names)]}
@@ -89,6 +89,11 @@ async def bench() -> AsyncIterator[Bench]:
     """Give a bench without a window: calls gather while one is under way."""
     async with run_bench(window_ms=0) as bench:
         yield bench
+
+
+def waiting(entries: list[Any]) -> Callable[[], list[Any]]:
+    """Give what takes `entries` once."""
+    return lambda: [entries.pop(0) for _ in list(entries)]
 
 
 def names_of(reply: Any) -> list[tuple[str, int]]:
@@ -189,7 +194,10 @@ async def test_a_call_with_too_many_mboxes_leaves_as_several() -> None:
     async with run_bench({"mboxes_per_call": 20, "parallel_per_session": 2}) as bench:
         told = [{"id": "n", "type": "click", "timestamp": 1700000000000}]
         ticket = bench.start(
-            *(f"m{at}" for at in range(45)), notifications=told, entries=[{"requestId": "ours"}], requestId="mine"
+            *(f"m{at}" for at in range(45)),
+            notifications=told,
+            take_entries=waiting([{"requestId": "ours"}]),
+            requestId="mine",
         )
         assert bench.fanout.under_way == 2
         assert names_of(await ticket.reply()) == [(f"m{at}", 7 + at) for at in range(45)]
@@ -212,6 +220,13 @@ async def test_what_some_of_several_calls_answered_is_not_lost() -> None:
         ticket = bench.start("a", "b", "bad", "c", "d")
         assert [name for name, _ in names_of(await ticket.reply())] == ["a", "b", "d"]
         assert ticket.lost == ["upstream-refused"]
+        bench.stand_in.trouble = Trouble(wrong_shape=True, mboxes=("bad",))
+        ticket = bench.start("a", "b", "bad", "c", "d")
+        assert [name for name, _ in names_of(await ticket.reply())] == ["a", "b", "d"]
+        assert (ticket.lost, ticket.lacks_first) == (["upstream-garbled"], False)
+        bench.stand_in.trouble = Trouble(wrong_shape=True)
+        (error,) = await gather(bench.start("a", "b", "c"))
+        assert isinstance(error, UpstreamGarbled)
         bench.stand_in.trouble = Trouble(status=500)
         (error,) = await gather(bench.start("a", "b", "c"))
         assert isinstance(error, UpstreamRefused)
@@ -232,7 +247,7 @@ async def test_a_failure_of_a_joined_call_is_everybodys(bench: Bench) -> None:
     first = bench.start("first")
     _, *errors = await gather(first, bench.start("a"), bench.start("b"))
     assert bench.sent()[-1] == ["a", "b"]
-    assert all(isinstance(one, UpstreamGarbled) for one in errors)
+    assert [type(one) for one in errors] == [UpstreamGarbled] * 2
 
 
 async def test_a_caller_whose_call_is_invalid_does_not_spoil_the_others(bench: Bench) -> None:
@@ -349,13 +364,27 @@ async def test_one_caller_alone_sends_its_own_bytes(bench: Bench) -> None:
 async def test_a_joined_call_has_an_id_of_its_own_one_sdid_and_all_our_telemetry(bench: Bench) -> None:
     """get-offers §17 point 2; gw:M2."""
     first = bench.start("first")
-    others = [bench.start(name, entries=[{"requestId": name}]) for name in ("a", "b")]
+    take = waiting([{"requestId": "one"}, {"requestId": "two"}])
+    others = [bench.start(name, take_entries=take) for name in ("a", "b")]
     await gather(first, *others)
     body = bench.stand_in.requests[1].body
     assert body["requestId"] not in ("r-a", "r-b")
-    assert body["telemetry"] == {"entries": [{"requestId": "a"}, {"requestId": "b"}]}
+    assert body["telemetry"] == {"entries": [{"requestId": "one"}, {"requestId": "two"}]}
     assert read_sdid(body) == SDID
     assert {ticket.sdid for ticket in others} == {SDID}
+
+
+async def test_our_telemetry_waits_for_a_call_that_leaves(bench: Bench) -> None:
+    """get-offers §11: a caller who repeats a call, goes away or is turned away takes none of it along."""
+    take = waiting([{"requestId": "ours"}])
+    first = bench.start("first", repeatable="r")
+    bench.start("first", repeatable="r", take_entries=take).end()
+    bench.start("a", take_entries=take).end()
+    await gather(first, bench.start("b", take_entries=take), bench.start("c", take_entries=take))
+    assert [call.body.get("telemetry") for call in bench.stand_in.requests] == [
+        None,
+        {"entries": [{"requestId": "ours"}]},
+    ]
 
 
 @pytest.mark.parametrize("trouble", [None, Trouble(status=500), Trouble(status=400), Trouble(hang=True, times=1)])

@@ -13,6 +13,7 @@ import pytest_asyncio
 
 from gateway.demo.target import Trouble
 from tests.stage import Answer, Stage, run_stage
+from tests.store.faults import FaultProxy
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 REFUSED = tomllib.loads((Path(__file__).parent.parent / "cases" / "get_offers" / "refused.toml").read_text())["call"]
@@ -111,6 +112,13 @@ async def test_the_cookie_brings_visitor_and_session_back(edge: Stage) -> None:
     assert two.body["id"]["tntId"].endswith(".35_0")
 
 
+async def test_the_cookie_option_is_data_whatever_becomes_of_browsers_cookies(bundled_url: str) -> None:
+    """gw:S8, §5."""
+    async with run_stage(bundled_url, {"GATEWAY_WEB__READ_COOKIES": "false"}) as stage:
+        envelope = await get(stage, HERO | {"target_cookie": f"session#s#{FAR}|PC#abc#{FAR}"})
+        assert envelope["response"]["id"]["tntId"] == "abc"
+
+
 async def test_the_session_alone_brings_the_visitor_back(edge: Stage) -> None:
     """gw:S2: concurrent first calls of a session, with and without Target, are one visitor."""
     answers = await asyncio.gather(*(get(edge, body | {"session_id": "shared"}) for body in [HERO, BOTH] * 10))
@@ -157,6 +165,58 @@ async def test_the_session_stitches_the_calls_of_a_page(edge: Stage) -> None:
         assert consumed == {f"payload:{name}": True}
     again = await get(edge, HERO | {"session_id": "page", "consumer_id": "a"})
     assert again["request"]["experienceCloud"]["analytics"]["supplementalDataId"] not in sdids
+
+
+@pytest.mark.parametrize("more", [{}, {"consumer_id": "a"}, {"visitor_state": {}, "consumer_id": "a"}], ids=str)
+@pytest.mark.parametrize("names", [["recommendations"], ["homepage-hero", "recommendations"]], ids=len)
+async def test_a_call_repeated_while_it_is_under_way_tells_the_sdid_that_was_sent(
+    edge: Stage, names: list[str], more: dict[str, Any]
+) -> None:
+    """gw:M6, §12: one call, whoever made its SDID."""
+    edge.stand_in.trouble = Trouble(delay_ms=300, times=1)
+    request = {"requestId": "r", "execute": {"mboxes": [{"name": name} for name in names]}}
+    asked = {"request": request, "session_id": "page"} | more
+    envelopes = await asyncio.gather(*(get(edge, asked) for _ in range(3)))
+    [sent] = edge.stand_in.requests
+    told = {one["request"]["experienceCloud"]["analytics"]["supplementalDataId"] for one in envelopes}
+    assert told == {sent.body["experienceCloud"]["analytics"]["supplementalDataId"]}
+    states = [one["visitor_state"]["DEMO@AdobeOrg"]["sdid"] for one in envelopes]
+    assert {state["supplementalDataIDCurrent"] for state in states} == told
+    consumer = more.get("consumer_id", "target-global-mbox")
+    assert [state["supplementalDataIDCurrentConsumed"] for state in states] == [{f"payload:{consumer}": True}] * 3
+
+
+async def test_the_consumer_may_come_as_with_a_delivery_request(edge: Stage) -> None:
+    """gw:M2: in the header, else in the query; the option wins."""
+    asked = BOTH | {"session_id": "page"}
+    envelopes = [
+        await get(edge, asked, headers={"X-Consumer-Id": "a"}, params={"consumerId": "b"}),
+        await get(edge, asked, params={"consumerId": "b"}),
+        await get(edge, asked | {"consumer_id": "c"}, headers={"X-Consumer-Id": "a"}),
+    ]
+    consumed = [one["visitor_state"]["DEMO@AdobeOrg"]["sdid"]["supplementalDataIDCurrentConsumed"] for one in envelopes]
+    assert consumed == [{f"payload:{name}": True} for name in "abc"]
+    assert (
+        len({sent.body["experienceCloud"]["analytics"]["supplementalDataId"] for sent in edge.stand_in.requests}) == 1
+    )
+    for wrong in ({"headers": {"X-Consumer-Id": "x" * 7000}}, {"params": {"consumerId": "x" * 257}}):
+        assert (await call(edge, asked, **wrong)).status == 400
+
+
+async def test_without_redis_a_stitched_call_still_has_an_sdid_and_tells_which(clean_url: str, tmp_path: Path) -> None:
+    """gw:S5; §8: always one; §12: the request as it was sent. Also for what is decided here alone."""
+    async with FaultProxy(clean_url, tmp_path) as proxy, run_stage(proxy.url) as stage:
+        proxy.black_hole = True
+        known = {"session_id": "page", "target_cookie": f"PC#abc.35_0#{FAR}"}
+        for asked, at in ((BOTH, "remote"), (HERO, "local")):
+            envelope = await get(stage, asked | known | {"consumer_id": at})
+            assert envelope["meta"]["degraded"] == ["session-store"]
+            told = envelope["request"]["experienceCloud"]["analytics"]["supplementalDataId"]
+            assert envelope["visitor_state"]["DEMO@AdobeOrg"]["sdid"]["supplementalDataIDCurrent"] == told
+            if at == "remote":
+                assert [
+                    sent.body["experienceCloud"]["analytics"]["supplementalDataId"] for sent in stage.stand_in.requests
+                ] == [told]
 
 
 async def test_ids_of_the_experience_cloud_reach_target(edge: Stage) -> None:

@@ -198,6 +198,24 @@ async def test_a_mixed_request_has_the_same_ids_in_both_parts(clean_url: str) ->
         assert len([body for body in bodies if "execute" in body]) <= 2
 
 
+async def test_what_is_displayed_here_is_told_with_the_sdid_of_the_notifications_that_came_along(
+    clean_url: str,
+) -> None:
+    """get-offers §15 points 4, 6; and a call with a consumer or of `get_offers` has one in any case (§8)."""
+    seen = {"notifications": [{"id": "seen", "type": "click", "timestamp": 1_795_322_548_000}]}
+    async with run_stage(clean_url) as stage:
+        told = stage.stand_in.notifications
+        for at, more in enumerate((seen, {})):
+            await stage.post(ask(LOCAL, **more), consumerId="c")
+            sent = json.dumps({"request": ask(LOCAL, **more), "session_id": "other"}).encode()
+            assert (await stage.ask("POST", "/v1/get-offers", data=sent)).status == 200
+            await wait_until(lambda least=(4, 6)[at]: len(told) == least)
+        bodies = [call.body for call in stage.stand_in.requests if call.body.get("notifications")]
+        sdids = [read_sdid(body) for body in bodies]
+        assert "" not in sdids
+        assert len(set(sdids)) == 4
+
+
 async def test_a_hundred_mboxes_of_one_request_are_asked_for_in_two_calls(edge: Stage) -> None:
     """gw:F2, delivery-api §16: 50 in each part is valid; the answer is in the order of the request."""
     asked = {
@@ -229,6 +247,20 @@ async def test_half_of_a_split_request_is_answered_when_the_other_half_fails(cle
         assert (answer.body["status"], answered(answer)) == (206, [LOCAL, REMOTE])
         assert [one["name"] for one in answer.body["execute"]["mboxes"][2:]] == ["mixed-promo", "cart-upsell"]
         assert answer.headers["x-gateway-degraded"].startswith("upstream-refused")
+
+
+async def test_one_call_of_a_split_request_with_a_wrong_shape_spoils_no_other(clean_url: str) -> None:
+    """gw:F5; what is no mbox travels with the first of them, and is named when that is lost."""
+    async with run_stage(clean_url, SERVER_SIDE | {"GATEWAY_UPSTREAM__TARGET__MBOXES_PER_CALL": "2"}) as stage:
+        body = ask("cart-upsell", "mixed-promo", LOCAL, REMOTE, prefetch={"views": [{"name": "v"}]})
+        stage.stand_in.trouble = Trouble(wrong_shape=True, mboxes=(LOCAL,))
+        answer = await stage.post(body)
+        assert (answer.body["status"], answered(answer)) == (206, ["cart-upsell", "mixed-promo"])
+        assert answer.headers["x-gateway-degraded"] == f'upstream-garbled;missing="{LOCAL} {REMOTE}"'
+        stage.stand_in.trouble = Trouble(wrong_shape=True, mboxes=("cart-upsell",))
+        answer = await stage.post(body)
+        assert (answer.body["status"], answered(answer)) == (206, [LOCAL, REMOTE])
+        assert answer.headers["x-gateway-degraded"] == 'upstream-garbled;missing="cart-upsell mixed-promo v"'
 
 
 async def test_a_request_repeated_while_it_is_under_way_is_one_call(edge: Stage) -> None:

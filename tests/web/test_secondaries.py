@@ -40,8 +40,21 @@ async def test_they_travel_apart_and_behind_the_rest(bundled_url: str) -> None:
         assert names_sent(stage) == [["recommendations"], ["cart-upsell", "cart-upsell"]]
         first, second = (request.body for request in stage.stand_in.requests)
         assert (first["id"], first["impressionId"]) == (second["id"], second["impressionId"])
+        assert first["requestId"] != second["requestId"], "Target tells calls apart by it (get-offers §17)"
         assert ("notifications" in first, "notifications" in second) == (True, False)
         assert answer.body["notifications"] == [{"id": "n-1"}]
+
+
+async def test_a_request_repeated_while_it_is_under_way_is_asked_once(bundled_url: str) -> None:
+    """gw:M6, for both of its calls."""
+    async with run_stage(bundled_url, ON) as stage:
+        stage.stand_in.trouble = Trouble(delay_ms=300, times=2)
+        body = ask("cart-upsell", "recommendations", "homepage-hero", requestId="r", id={"tntId": "a"})
+        answers = await asyncio.gather(*(stage.post(body) for _ in range(3)))
+        assert [answer.body["status"] for answer in answers] == [200] * 3
+        assert all(mbox["options"] for answer in answers for mbox in answer.body["execute"]["mboxes"])
+        assert sorted(names_sent(stage)) == [["cart-upsell"], ["recommendations"]]
+        assert len({request.body["impressionId"] for request in stage.stand_in.requests}) == 1
 
 
 async def test_late_ones_are_dropped_and_named(bundled_url: str) -> None:

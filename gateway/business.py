@@ -28,6 +28,9 @@ from gateway.telemetry import Metrics, get_log
 from gateway.upstream.download import open_session
 from gateway.upstream.jwks import KeySet
 
+_LOOKS = 3
+"""A profile takes two looks at most (an alias, then its home)."""
+
 
 class Business(Struct, frozen=True, kw_only=True):
     """The repository as its callers use it, and decisions made with what is in it."""
@@ -81,6 +84,7 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
             answers=AnswerStore(redis.store, keys),
             displays=Displays(redis.store, keys),
             secret=redis.secret,
+            ample_s=_LOOKS * settings.profiles.timeout_ms / 1000,
         )
         yield Business(
             entitlement=await _open_entitlement(shell, stack),

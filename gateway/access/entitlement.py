@@ -12,6 +12,8 @@ from gateway.config import Access, Organization, Settings, split_address
 from gateway.offers.instances import Space
 from gateway.upstream.jwks import KeySet
 
+_MOST_CALLERS = 4096
+
 
 class Entitlement:
     """Accounts, organisations, sandboxes, API keys and grants of one gateway."""
@@ -33,6 +35,14 @@ class Entitlement:
         self.accounts = Accounts(tokens, signed, time.time)
         self.rates = Rates(access.requests_per_s, time.monotonic)
         self.under_way = 0
+        self.callers: dict[tuple[object, ...], object] = {}
+        """Who was found entitled, by account and headers: grants do not change while a gateway runs."""
+
+    def remember(self, caller: object, key: tuple[object, ...]) -> None:
+        """Keep who was found entitled, so that it need not be worked out again with the next request."""
+        if len(self.callers) >= _MOST_CALLERS:
+            self.callers.clear()
+        self.callers[key] = caller
 
     def grants_of(self, account: Account, space: Space) -> Grants:
         """Give what an account may do in a sandbox."""

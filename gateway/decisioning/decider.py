@@ -68,9 +68,12 @@ class Settled(Struct, frozen=True, kw_only=True):
 class Decider:
     """Makes decisions; one for each worker."""
 
-    def __init__(self, profiles: ProfileProvider, caps: Caps, events: DecisionEvents, metrics: Metrics) -> None:
-        """Take the stores a decision needs."""
+    def __init__(
+        self, profiles: ProfileProvider, caps: Caps, events: DecisionEvents, metrics: Metrics, ample_s: float
+    ) -> None:
+        """Take the stores a decision needs; `ample_s` is longer than a look-up of a profile may take by itself."""
         self._profiles = profiles
+        self._ample_s = ample_s
         self._caps = caps
         self._events = events
         self._metrics = metrics
@@ -123,14 +126,17 @@ class Decider:
         request = plan.request
         if not _needs_profile(plan):
             return stranger(request)
+        finding = self._profiles.find(
+            asking.space,
+            request.lookups,
+            wants_events=request.wants_trace or _reads(plan, XEVENT),
+            merge_policy=request.merge_policy,
+        )
         try:
+            if asking.deadline - asyncio.get_running_loop().time() > self._ample_s:
+                return await finding  # the store gives up long before; a timer of its own is saved
             async with asyncio.timeout_at(asking.deadline - _MARGIN_S):
-                return await self._profiles.find(
-                    asking.space,
-                    request.lookups,
-                    wants_events=request.wants_trace or _reads(plan, XEVENT),
-                    merge_policy=request.merge_policy,
-                )
+                return await finding
         except (StoreError, TimeoutError) as error:
             message = "The profile cannot be read just now; try again"
             raise Problem(503, "profile-unavailable", message, headers=_RETRY) from error

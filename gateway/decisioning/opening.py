@@ -29,6 +29,8 @@ class Stores(Struct, frozen=True, kw_only=True):
     answers: AnswerStore
     displays: Displays
     secret: bytes
+    ample_s: float
+    """longer than a look-up of a profile may take by itself"""
 
 
 class Decisioning(Struct, frozen=True, kw_only=True):
@@ -46,7 +48,7 @@ async def open_decisioning(stores: Stores, settings: Offers, metrics: Metrics) -
     """Give the open parts; this worker's own writes are in its next decision (dec X4)."""
     catalogues = Catalogues(stores.entities, settings.most_containers, stores.caps.forget_offer)
     stores.entities.changed = catalogues.note_change
-    decider = Decider(stores.profiles, stores.caps, stores.events, metrics)
+    decider = Decider(stores.profiles, stores.caps, stores.events, metrics, stores.ample_s)
     counting = Counting(caps=stores.caps, events=stores.events, displays=stores.displays, secret=stores.secret)
     mboxes = OfferMboxes(settings, catalogues, decider, counting)
     repeats = Repeats(stores.answers, settings.repeats_mb * 1_048_576)

@@ -58,12 +58,11 @@ class OfferActivity(Entity, frozen=True, eq=False, kw_only=True):
     tiers: tuple[Tier, ...]
     rules: dict[str, Rule]
     reads: frozenset[str] = frozenset()
+    asks_offers: bool = False
+    """Whether a rule is about the offer itself, so that it is evaluated for each of them."""
+    size: int = 0
+    """How many candidates there are."""
     is_deleting: bool = False
-
-    @property
-    def size(self) -> int:
-        """How many candidates it has."""
-        return sum(tier.size for tier in self.tiers)
 
     @property
     def is_live(self) -> bool:
@@ -248,6 +247,8 @@ def _link(record: ActivityRecord, inventory: Inventory, members: _Members) -> Sl
         tiers=RANKINGS["priority"](offers, rules),
         rules=rules,
         reads=_list_reads(offers, rules.values()),
+        asks_offers=any(rule.is_per_offer for rule in rules.values()),
+        size=len(offers),
         is_deleting=record.is_deleting,
     )
 

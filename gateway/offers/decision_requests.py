@@ -173,6 +173,8 @@ def _identities(identity_map: JsonObject) -> Iterator[tuple[Identity, bool]]:
 def _lookups(identity_map: JsonObject) -> tuple[Identity, ...]:
     """Give the primary identity alone, or without one all in order (dec:PR2)."""
     found = list(_identities(identity_map))
+    if len(found) == 1:
+        return (found[0][0],)
     primary = [identity for identity, is_primary in found if is_primary]
     return tuple(primary[:1]) or tuple(sorted({identity for identity, _ in found}))
 

@@ -17,11 +17,10 @@ def estimate_effort(plan: Plan, profile: ProfileView) -> int:
     """
     events = profile.events if plan.request.events is None else plan.request.events
     rule_us = RULE_US + EVENT_US * len(events)
-    rules = {rule.at_id: rule for activity in plan.activities for rule in activity.rules.values()}
-    total = rule_us * len(rules)
+    total = rule_us * sum(len(activity.rules) for activity in plan.activities)
     for activity in plan.activities:
         total += CANDIDATE_US * activity.size
-        if any(rule.is_per_offer for rule in activity.rules.values()):
+        if activity.asks_offers:
             total += rule_us * activity.size
         if plan.request.wants_trace:
             total += TRACED_US * (activity.size + min(len(plan.catalog.offers), MOST_DROPPED))

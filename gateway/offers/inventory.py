@@ -70,11 +70,15 @@ class OfferFilter(Entity, frozen=True, eq=False, kw_only=True):
 
 
 class FallbackOffer(Entity, frozen=True, eq=False, kw_only=True):
-    """The answer of last resort; `representations` are component lists by placement."""
+    """The answer of last resort; `representations` are component lists by placement.
+
+    `shown` remembers what they add to an option, by placement: it is made once, when it is first asked for.
+    """
 
     status: str
     representations: Mapping[str, tuple[JsonObject, ...]]
     characteristics: JsonObject | None = None
+    shown: dict[str, JsonObject] = {}
 
 
 class PersonalizedOffer(FallbackOffer, frozen=True, eq=False, kw_only=True):

@@ -31,6 +31,17 @@ async def find_caller(entitlement: Entitlement, headers: Mapping[str, str]) -> C
     """Give the caller; raises Problem 401, 429, 400 or 403, in this order (§9.7 steps 2 to 4)."""
     account = await entitlement.accounts.find(headers.get("Authorization"))
     _check_rate(entitlement, account)
+    named = headers.get(API_KEY), headers.get(ORGANIZATION), headers.get(SANDBOX), headers.get("x-request-id")
+    if named[3] is None or is_request_id(named[3]):
+        known = entitlement.callers.get((account, *named[:3]))
+        if isinstance(known, Caller):
+            return known
+    caller = _find_caller(entitlement, headers, account)
+    entitlement.remember(caller, (account, *named[:3]))
+    return caller
+
+
+def _find_caller(entitlement: Entitlement, headers: Mapping[str, str], account: Account) -> Caller:
     sandbox = headers.get(SANDBOX) or entitlement.settings.default_sandbox
     _check_headers(headers, sandbox)
     client_id, space = headers[API_KEY], Space(headers[ORGANIZATION], sandbox)

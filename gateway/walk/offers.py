@@ -14,7 +14,7 @@ from gateway.delivery.model import JsonObject
 from gateway.delivery.offers_request import OffersOptions, check_enriched, read_cookie, read_options
 from gateway.delivery.offers_response import Outcome, make_envelope
 from gateway.delivery.plan import NO_NEEDS, Policy
-from gateway.delivery.session import shield_answer
+from gateway.delivery.session import shield_answer, shield_id
 from gateway.delivery.stitching import DEFAULT_CONSUMER, SdidState, make_sdid, put_sdid, read_sdid, take_sdid
 from gateway.delivery.visitor_state import VisitorState, keep_sdid, read_visitor_state, write_visitor_state
 from gateway.errors import InvalidBody
@@ -177,4 +177,5 @@ def _describe_sent(walk: Walk) -> JsonObject:
     sent = walk.inbound.body | {"requestId": walk.inbound.request.request_id or walk.request_id}
     if walk.sdid and not read_sdid(sent):
         sent = put_sdid(sent, walk.sdid)
-    return sent | {"id": walk.visitor.id} if walk.visitor.id else sent
+    keeps = walk.services.settings.web.keep_clients
+    return sent | {"id": shield_id(walk.visitor.id, keep_clients=keeps)} if walk.visitor.id else sent

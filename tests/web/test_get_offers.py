@@ -392,6 +392,14 @@ async def test_on_device_for_a_client_without_an_engine_is_refused(bundled_url: 
         assert envelope["meta"] == {"decisioning_method": "server-side", "remote_mboxes": [], "remote_views": []}
 
 
+async def test_with_keep_clients_no_member_of_the_envelope_names_an_edge(edge: Stage) -> None:
+    """gw:S10; Target itself is asked with the edge."""
+    envelope = await get(edge, BOTH | {"target_cookie": f"session#s#{FAR}|PC#abc.35-0#{FAR}"})
+    assert envelope["request"]["id"] == {"tntId": "abc.35-0"}
+    assert "35_0" not in json.dumps(envelope)
+    assert edge.stand_in.requests[-1].body["id"]["tntId"] == "abc.35_0"
+
+
 async def test_without_keep_clients_the_edge_is_told(bundled_url: str) -> None:
     """§4.4, §6; gw:S8, S10."""
     async with run_stage(bundled_url, {"GATEWAY_WEB__KEEP_CLIENTS": "false"}) as stage:

@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fuzz bench bench-peers bench-swap lock clean
+.PHONY: help run test check fuzz soak bench bench-peers bench-swap lock clean
 
 help:            ## say what can be made
 	@sed -n 's/^\([a-z-]*\): .*## /\1 - /p' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ bench: $(VENV)/.bench      ## measure, print a table, draw build/bench/bench.png
 	@$(PY) -m tests.load
 	@$(PY) -m tests.load.pql
 	@$(PY) -m tests.load.offers
+
+soak: $(VENV)/.dev         ## a million claims by eight processes against one cap, also in a cluster, also with kills
+	@$(PY) -m tests.load.soak
 
 bench-peers: $(VENV)/.dev  ## measure the engine beside Adobe's, from npm and PyPI
 	@$(PY) -m tests.load.peers

@@ -39,6 +39,7 @@
     store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
     store/listing/            lists and searches, from SQLite in the memory of each worker
     client/     get_offers for Python callers: TargetClient, alone or in front of a gateway
+    operating/  commands for operators: caps, events
     demo/       a stand-in Target and a shop, for `make run`, tests and benchmarks
 
 Who may import whom, lowest first: errors, pql, (delivery | offers), (store | upstream), (tenants | access |

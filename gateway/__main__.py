@@ -1,4 +1,4 @@
-"""The command line: `gateway run`, `check-config`, `demo`, `decide`, `entities`."""
+"""The command line: `gateway run`, `check-config`, `demo`, `decide`, `entities`, `caps`, `events`."""
 
 import argparse
 import asyncio
@@ -11,9 +11,11 @@ import msgspec
 from gateway import __version__, entity_commands, offline
 from gateway.config import Settings, hide_secrets, load_settings
 from gateway.errors import GatewayError
+from gateway.operating import caps, events
 from gateway.server import serve
 from gateway.telemetry import set_up_logs
 
+_CONFIG = "config/gateway.toml"
 _ABOUT = """\
 The decisioning gateway answers Adobe Target delivery requests: what it can decide on device from the decisioning
 artifact at once, the rest from Target in parallel, one answer in time.
@@ -60,14 +62,23 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, brief, text, config in (
-        ("run", "run the gateway", _RUN, "config/gateway.toml"),
-        ("check-config", "print the resolved configuration, or what is wrong with it", _CHECK, "config/gateway.toml"),
+        ("run", "run the gateway", _RUN, _CONFIG),
+        ("check-config", "print the resolved configuration, or what is wrong with it", _CHECK, _CONFIG),
         ("demo", "run the gateway with a stand-in Target, to try it", _DEMO, "config/demo.toml"),
     ):
         command = commands.add_parser(
             name, help=brief, description=text, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         command.add_argument("--config", default=config, metavar="FILE", help=f"TOML file (default: {config})")
+    for name, brief, module in (
+        ("caps", "show, reset or audit what caps have counted", caps),
+        ("events", "print decision events", events),
+    ):
+        command = commands.add_parser(
+            name, help=brief, description=module.ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        command.add_argument("--config", default=_CONFIG, metavar="FILE", help=f"TOML file (default: {_CONFIG})")
+        module.add_options(command)
     decide = commands.add_parser(
         "decide",
         help="decide one request by an artifact, without any server, and say why",
@@ -120,7 +131,22 @@ def run_loop(work: Coroutine[Any, Any, int | None]) -> int:
     return uvloop.run(work) or 0
 
 
-_COMMANDS = {"run": _run, "check-config": _check_config, "demo": _demo, "entities": _entities}
+def _run_caps(settings: Settings, options: argparse.Namespace) -> int:
+    return asyncio.run(caps.run(settings, options))
+
+
+def _run_events(settings: Settings, options: argparse.Namespace) -> int:
+    return asyncio.run(events.run(settings, options))
+
+
+_COMMANDS = {
+    "run": _run,
+    "check-config": _check_config,
+    "demo": _demo,
+    "entities": _entities,
+    "caps": _run_caps,
+    "events": _run_events,
+}
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -29,8 +29,12 @@ class Counting(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_counting(settings: Settings, url: str, secret: bytes, record: str = "") -> AsyncIterator[Counting]:
+async def open_counting(
+    settings: Settings, url: str, secret: bytes, record: str = "", *, writes: bool = True
+) -> AsyncIterator[Counting]:
     """Give open caps and events at a Redis URL; `record` is used where `caps.record` is empty.
+
+    Without `writes` nothing is begun, watched or written in the background: that is for commands.
 
     Raises ConfigError for a Redis that may evict counters, or has them spread over another number of shards. A Redis
     that cannot be reached is no error: caps are unavailable until it can be.
@@ -46,21 +50,30 @@ async def open_counting(settings: Settings, url: str, secret: bytes, record: str
         kept,
     )
     try:
-        await _inspect(nodes, may_evict=caps.allow_eviction)
-        await _look(counting.caps.epoch)
-        tasks = [
-            asyncio.create_task(_watch(counting.caps.epoch), name="caps.watch-epoch"),
-            asyncio.create_task(counting.events.run(), name="events.write"),
-        ]
-        try:
+        if writes:
+            await _inspect(nodes, may_evict=caps.allow_eviction)
+            await _look(counting.caps.epoch)
+            async with _at_work(counting):
+                yield counting
+        else:
             yield counting
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-            await counting.events.end()
     finally:
         await counting.caps.close()
+
+
+@asynccontextmanager
+async def _at_work(counting: Counting) -> AsyncIterator[None]:
+    tasks = [
+        asyncio.create_task(_watch(counting.caps.epoch), name="caps.watch-epoch"),
+        asyncio.create_task(counting.events.run(), name="events.write"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        await counting.events.end()
 
 
 async def _inspect(nodes: Nodes, *, may_evict: bool) -> None:
@@ -74,7 +87,7 @@ async def _inspect(nodes: Nodes, *, may_evict: bool) -> None:
         if policy != "noeviction" and not may_evict:
             raise ConfigError(
                 f"This Redis has maxmemory-policy {policy}, which may evict counters and so reset caps: "
-                "set noeviction, give caps a Redis of their own (caps.url-env), or accept it: caps.allow-eviction=true"
+                "set noeviction, give caps a Redis of their own (caps.url-env), or set caps.allow-eviction = true"
             )
 
 

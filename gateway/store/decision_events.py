@@ -135,6 +135,11 @@ class DecisionEvents:
         rows = await self._nodes.call("XRANGE", STREAM, since, "+", "COUNT", count)
         return [_read(row) for row in rows]
 
+    async def newest(self, count: int) -> list[Recorded]:
+        """Give up to `count` of the newest entries, oldest first; raises StoreError."""
+        rows = await self._nodes.call("XREVRANGE", STREAM, "+", "-", "COUNT", count) if count > 0 else []
+        return [_read(row) for row in reversed(rows)]
+
     async def last_id(self) -> str:
         """Give the id of the newest entry, "-" where there is none; raises StoreError."""
         rows = await self._nodes.call("XREVRANGE", STREAM, "+", "-", "COUNT", 1)

@@ -112,7 +112,7 @@ class Epoch:
         if not self.token and not await self.look():
             return False
         found = _text(await self._nodes.call("GET", shard.epoch))
-        is_right = found == self.token or await self._begin(shard, found)
+        is_right = found == self.token or await self._begin(shard)
         self._note(shard.name, is_right=is_right)
         if is_right:
             await self._nodes.call("SADD", SHARDS, shard.name)
@@ -124,11 +124,13 @@ class Epoch:
         self._admitted.discard(shard.name)
         return await self.look() and await self.admit(shard)
 
-    async def _begin(self, shard: Shard, found: str) -> bool:
+    async def _begin(self, shard: Shard) -> bool:
         """Give a shard the token where that is right: never begun, or replaced by an operator's reset."""
         if not await self.look():
             return False
+        # In this order: whoever begins a shard writes its token first and registers it afterwards.
         is_known = int(await self._nodes.call("SISMEMBER", SHARDS, shard.name)) == 1
+        found = _text(await self._nodes.call("GET", shard.epoch))
         if found in self._replaced and found:
             await self._nodes.call("SET", shard.epoch, self.token)
         elif found or is_known:

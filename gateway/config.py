@@ -161,6 +161,7 @@ class Jwt(_Table, frozen=True, kw_only=True, rename="kebab"):
     audience: str = ""
     clock_skew_s: Annotated[int, Meta(ge=0, le=600)] = 30
     refetch_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    recheck_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
     account_claim: str = "sub"
     organizations_claim: str = "organizations"

@@ -86,6 +86,9 @@ class Instances:
             return Neighbours(by_id=by_id)
         sequence = await self._entities.sequence(self._space, self.container)
         found = await self._entities.referrers(self._space, self.container, needs.referrers_of, MOST_REFERRERS)
+        if len(found) >= MOST_REFERRERS:
+            message = f"More than {MOST_REFERRERS} references to this instance would have to be looked at"
+            raise Problem(422, "fallback-in-use", message)
         at_ids = {referrer.at_id for referrer in found if referrer.at_id}
         referring = await self._entities.read_by_ids(self._space, self.container, sorted(at_ids))
         return Neighbours(by_id=by_id, referrers=tuple(referring.values()), sequence=sequence)

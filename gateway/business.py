@@ -1,5 +1,6 @@
 """The business side of a gateway: who may use it, the repository of business objects, its lists and searches."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +9,8 @@ from msgspec import Struct
 
 from gateway.access.entitlement import Entitlement
 from gateway.config import Settings, read_schemas
+from gateway.errors import StoreError
+from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
 from gateway.store.entities import Entities
 from gateway.store.listing.index import Index
@@ -26,6 +29,8 @@ class Business(Struct):
     registry: Registry
     entities: Entities
     index: Index
+    checking: asyncio.Semaphore
+    """Whoever checks a long body: a second thread at it would only take turns with the first."""
 
 
 @asynccontextmanager
@@ -36,11 +41,30 @@ async def open_business(
     async with AsyncExitStack() as stack:
         url = environ.get(settings.repository.url_env) or redis_url
         entities = await stack.enter_async_context(open_repository(url, settings.redis, settings.repository))
-        registry = Registry(read_schemas(settings.repository.schemas))
-        index = Index(entities, registry)
+        kept = settings.repository
+        registry = Registry(read_schemas(kept.schemas), unique_offer_names=kept.unique_offer_names)
+        index = Index(entities, registry, kept.containers_indexed)
         stack.callback(index.close)
+        preparing = asyncio.create_task(_prepare(index, settings), name="repository.prepare")
+        stack.push_async_callback(_end, preparing)
         entitlement = await _open_entitlement(settings, environ, report, stack)
-        yield Business(entitlement=entitlement, registry=registry, entities=entities, index=index)
+        yield Business(
+            entitlement=entitlement, registry=registry, entities=entities, index=index, checking=asyncio.Semaphore()
+        )
+
+
+async def _prepare(index: Index, settings: Settings) -> None:
+    """Read the containers that lists will most likely ask for; whoever asks earlier waits for that."""
+    spaces = [Space(name, sandbox) for name, one in settings.access.organization.items() for sandbox in one.sandboxes]
+    try:
+        await index.prepare(spaces, min(settings.repository.indexed_at_start, settings.repository.containers_indexed))
+    except StoreError as error:
+        get_log().warning("repository.not_prepared", detail=error.message)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def _open_entitlement(

@@ -88,6 +88,11 @@ class Services(Struct):
         """Lists and searches of the repository."""
         return self._need_business().index
 
+    @property
+    def checking(self) -> asyncio.Semaphore:
+        """What is held while a long body is checked."""
+        return self._need_business().checking
+
     def _need_business(self) -> Business:
         if self.business is None:
             raise ConfigError("this process has no repository: it decides delivery requests only")
@@ -174,6 +179,7 @@ async def _open_records(
         timeout_ms=redis.timeout_ms,
         connect_timeout_ms=redis.connect_timeout_ms,
         max_waiting=redis.max_waiting,
+        name="sessions",
     )
     stack.push_async_callback(store.close)
     if server is not None:

@@ -74,8 +74,8 @@ async def create_container(call: Call) -> Answer:
     writing = Writing(call, Containers(call), accept(call, RECEIPTS))
     body = await read_body(call)
     draft = Draft(author=make_author(call), types=types, instance_id=ids.make())
-    whole = envelop(body) if given.name == BARE else body
-    return await make(writing, partial(create, call.services.registry, draft, whole))
+    whole = envelop(body.value) if given.name == BARE else body.value
+    return await make(writing, body.length, partial(create, call.services.registry, draft, whole))
 
 
 async def read_container(call: Call) -> Answer:

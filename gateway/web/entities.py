@@ -67,8 +67,8 @@ async def create_instance(call: Call) -> Answer:
         container=subject.container,
         product_contexts=subject.contexts,
     )
-    whole = envelop(body) if given.name == BARE else body
-    return await make(writing, partial(create, call.services.registry, draft, whole))
+    whole = envelop(body.value) if given.name == BARE else body.value
+    return await make(writing, body.length, partial(create, call.services.registry, draft, whole))
 
 
 async def read_instance(call: Call) -> Answer:

@@ -5,6 +5,7 @@ import pytest
 
 from gateway.errors import Problem
 from gateway.offers.instances import Reference
+from gateway.offers.registry import Registry
 from gateway.offers.repository import Neighbours, create, settle
 from tests.offers.stage import (
     EXAMPLES,
@@ -133,6 +134,16 @@ def test_a_rename_to_the_current_name_is_the_same_value() -> None:
     """repo:W10."""
     tag = make("tag", EXAMPLES["tag"])
     assert settle(REGISTRY, put(tag, EXAMPLES["tag"])).unique == tag.unique
+
+
+def test_names_of_offers_are_unique_where_the_configuration_says_so() -> None:
+    """repo:W9: among offers of both kinds; not by default."""
+    strict = Registry(unique_offer_names=True)
+    plain = make("personalized-offer", {"xdm:name": " Boots "}, registry=strict).unique
+    assert plain == make("fallback-offer", {"xdm:name": "Boots"}, registry=strict).unique
+    assert [(one.pointer, one.schema, one.value) for one in plain] == [("/_instance/xdm:name", "offer", "Boots")]
+    assert make("offer-filter", filter_of(1), registry=strict).unique == ()
+    assert make("personalized-offer", {"xdm:name": "Boots"}).unique == ()
 
 
 def filter_of(count: int) -> dict[str, object]:

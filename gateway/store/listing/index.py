@@ -39,6 +39,9 @@ class Source(Protocol):
     async def read(self, space: Space, container: str, instance_id: str) -> Instance | None:
         """Give an instance, or None."""
 
+    async def list_containers(self, space: Space) -> list[Instance]:
+        """Give the records of a space's containers."""
+
 
 class Thread:
     """Runs a database, one call after the other, where it holds up nobody else."""
@@ -80,6 +83,14 @@ class Shelf:
         try:
             database = await self._catch_up(await self._source.sequence(*self._where))
             return await self._thread.run(partial(database.page, query))
+        finally:
+            self.users -= 1
+
+    async def prepare(self) -> None:
+        """Read the container before anybody asks for a page."""
+        self.users += 1
+        try:
+            await self._catch_up(await self._source.sequence(*self._where))
         finally:
             self.users -= 1
 
@@ -168,6 +179,16 @@ class Index:
     async def page_of(self, instances: Sequence[Instance], query: ListQuery) -> Page:
         """Give a page of these instances alone, e.g. the containers that a caller may see (U1, U3)."""
         return await self._aside.run(partial(page_of, self._schemas, instances, query))
+
+    async def prepare(self, spaces: Iterable[Space], most: int) -> None:
+        """Read containers one after the other, those changed last first, `most` at most; raises StoreError."""
+        records = [(space, one) for space in spaces if most for one in await self._source.list_containers(space)]
+        found = [
+            (await self._source.sequence(space, one.instance_id), space, one.instance_id) for space, one in records
+        ]
+        found.sort(key=lambda one: one[0], reverse=True)
+        for _, space, container in found[:most]:
+            await self._shelf(space, container).prepare()
 
     def close(self) -> None:
         """End the threads."""

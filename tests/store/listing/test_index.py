@@ -235,3 +235,18 @@ async def test_containers_are_filtered_ordered_and_paged_like_any_list(index):
 
 def test_the_schema_of_the_stage_is_known():
     assert REGISTRY.find(SCHEMA).name == "thing"
+
+
+async def test_containers_changed_last_are_read_at_start(entities: Entities, index: Index, container: str):
+    """gw:R3: the first list need not wait for that; as many as are asked for."""
+    await fill(entities, container, 3)
+    other = await make_container(entities)
+    names = await fill(entities, other, 2)
+    await index.prepare([SPACE], 0)
+    assert not index._shelves
+    await index.prepare([SPACE], 1)
+    assert list(index._shelves) == [(SPACE, other)]
+    assert index._shelves[SPACE, other]._database is not None
+    assert await listed(index, other) == names
+    await index.prepare([SPACE], 5)
+    assert set(index._shelves) == {(SPACE, container), (SPACE, other)}

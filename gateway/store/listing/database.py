@@ -248,7 +248,9 @@ class Database:
 
     def _find(self, search: Search, tables: list[TextTable]) -> None:
         """Put the numbers of what a search finds into `found` (T8)."""
-        terms = [[table.match(term) for table in tables] for term in search.terms]
+        whole = [table.match_words(search) for table in tables] if len(tables) == 1 or not search.every else []
+        together = [found for found in whole if found]
+        terms = [together] if together else [[table.match(term) for table in tables] for term in search.terms]
         each = [" UNION ".join(query for query, _ in term) for term in terms]
         query = (" INTERSECT " if search.every else " UNION ").join(f"SELECT * FROM ({term})" for term in each)  # noqa: S608 # names are made here
         values = [value for term in terms for _, found in term for value in found]

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from urllib.parse import quote, unquote_plus
 
@@ -12,7 +12,7 @@ from msgspec import Struct
 from gateway.config import Web
 from gateway.errors import Problem
 from gateway.offers.instances import Instance, JsonObject
-from gateway.store.listing.index import Item, Page
+from gateway.store.listing.index import Page
 from gateway.web.negotiation import RESULTS_SCHEMA
 from gateway.web.preconditions import State
 from gateway.web.response import Answer, Header
@@ -136,18 +136,18 @@ def answer_page(call: Call, document: JsonObject, page: Page, media_type: str) -
     """Give a result page; a long one leaves in pieces, so that others are answered in between."""
     answer = answer_hal(call, 200, document, media_type)
     begin, end = answer.body[: -len(_END)], _END
-    pieces = itertools.chain((begin,), _join(page.items), (end,))
-    length = len(begin) + sum(len(item.document) for item in page.items) + max(0, page.count - 1) + len(end)
+    pieces = itertools.chain((begin,), _join(page), (end,))
+    length = len(begin) + page.size + max(0, page.count - 1) + len(end)
     if length <= _SHORT:
         answer.body = b"".join(pieces)
         return answer
     return LongAnswer(answer, pieces, length)
 
 
-def _join(items: Sequence[Item]) -> Iterator[bytes]:
+def _join(page: Page) -> Iterator[bytes]:
     """Give results with commas between them, some at a time."""
-    for first in range(0, len(items), _AT_ONCE):
-        yield (b"," if first else b"") + b",".join(item.document for item in items[first : first + _AT_ONCE])
+    for first in range(0, page.count, _AT_ONCE):
+        yield (b"," if first else b"") + b",".join(item.document for item in page.items[first : first + _AT_ONCE])
 
 
 def replace_start(raw_query: str, start: str) -> str:

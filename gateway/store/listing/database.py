@@ -68,7 +68,7 @@ class Item(Struct, frozen=True):
     score: float | None = None
 
 
-class Page(Struct, frozen=True):
+class Page(Struct, frozen=True, weakref=True):
     """One page: `total` counts from its first item to the end of the list (L2); `next_start` is None on the last."""
 
     items: tuple[Item, ...]
@@ -79,6 +79,11 @@ class Page(Struct, frozen=True):
     def count(self) -> int:
         """How many items this page has."""
         return len(self.items)
+
+    @property
+    def size(self) -> int:
+        """How many bytes its items have."""
+        return sum(len(item.document) for item in self.items)
 
 
 class Database:

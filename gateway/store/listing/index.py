@@ -1,12 +1,14 @@
 """Pages of lists and searches, from this worker's index after it has caught up with the store (gw:R3)."""
 
 import asyncio
+import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from gateway.errors import Problem
 from gateway.offers.instances import Instance, Space
 from gateway.offers.query import ListQuery, Schemas
 from gateway.store.listing.database import Database, Item, Page
@@ -20,6 +22,10 @@ MOST_READS = 50
 
 MOST_APPLIED = 8
 """Instances brought into the index in one go, about 1 ms: in between the event loop has its turn for certain."""
+
+LONG_PAGE = 1 << 18
+MOST_HELD = 256 << 20
+"""Bytes of long pages that may be on their way at once."""
 
 Result = TypeVar("Result")
 
@@ -52,7 +58,9 @@ class Thread:
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Wait for a call; one that is no longer waited for is done all the same."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        done: list[Result] = []  # in the future the result would stay until the garbage collector finds it
+        await asyncio.get_running_loop().run_in_executor(self._pool, lambda: done.append(work()))
+        return done.pop()
 
     def run_later(self, work: Callable[[], object]) -> None:
         """Do something that nobody waits for."""
@@ -171,10 +179,17 @@ class Index:
         self._most = most_containers
         self._shelves: OrderedDict[tuple[Space, str], Shelf] = OrderedDict()
         self._aside = Thread("index-aside")
+        self._held = 0
 
     async def page(self, space: Space, container: str, query: ListQuery) -> Page:
-        """Give a page of a container's instances as of now: own writes and everybody's earlier ones included (Z1)."""
-        return await self._shelf(space, container).page(query)
+        """Give a page of a container's instances as of now: own writes and everybody's earlier ones included (Z1).
+
+        Raises Problem 503 while pages that are still being sent fill the memory meant for them.
+        """
+        if self._held > MOST_HELD:
+            message = "Many long pages are being read just now; try again, with a smaller limit"
+            raise Problem(503, "unavailable", message, headers={"Retry-After": "1"})
+        return self._hold(await self._shelf(space, container).page(query))
 
     async def page_of(self, instances: Sequence[Instance], query: ListQuery) -> Page:
         """Give a page of these instances alone, e.g. the containers that a caller may see (U1, U3)."""
@@ -196,6 +211,17 @@ class Index:
             shelf.close()
         self._shelves.clear()
         self._aside.end()
+
+    def _hold(self, page: Page) -> Page:
+        """Count a long page for as long as it exists: slow readers keep it."""
+        size = page.size
+        if size > LONG_PAGE:
+            self._held += size
+            weakref.finalize(page, self._release, size).atexit = False
+        return page
+
+    def _release(self, size: int) -> None:
+        self._held -= size
 
     def _shelf(self, space: Space, container: str) -> Shelf:
         key = (space, container)

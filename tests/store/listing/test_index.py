@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import ConfigError, Problem, StoreError
 from gateway.offers.instances import Saved
 from gateway.offers.query import parse_container_query
 from gateway.store.connection import Store
@@ -250,3 +250,19 @@ async def test_containers_changed_last_are_read_at_start(entities: Entities, ind
     assert await listed(index, other) == names
     await index.prepare([SPACE], 5)
     assert set(index._shelves) == {(SPACE, container), (SPACE, other)}
+
+
+async def test_long_pages_that_slow_readers_keep_are_bounded(
+    entities: Entities, index: Index, container: str, monkeypatch: pytest.MonkeyPatch
+):
+    """repo:L14: 503 until one of them is sent."""
+    monkeypatch.setattr("gateway.store.listing.index.LONG_PAGE", 500)
+    monkeypatch.setattr("gateway.store.listing.index.MOST_HELD", 2_000)
+    await fill(entities, container, 9)
+    kept = [await index.page(SPACE, container, parse(""))]
+    assert kept[0].size > 2_000
+    with pytest.raises(Problem) as caught:
+        await index.page(SPACE, container, parse("limit=1"))
+    assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "1")
+    kept.clear()
+    assert (await index.page(SPACE, container, parse(""))).count == 9

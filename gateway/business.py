@@ -3,6 +3,7 @@
 Servers have it. A process that decides deliveries for itself alone has none of it.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,6 +15,8 @@ from msgspec import Struct
 from gateway.access.entitlement import Entitlement
 from gateway.config import Settings, read_schemas
 from gateway.decisioning.opening import Decisioning, Stores, open_decisioning
+from gateway.errors import StoreError
+from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
 from gateway.store.answers import AnswerStore
 from gateway.store.connection import Store
@@ -42,6 +45,8 @@ class Business(Struct, frozen=True, kw_only=True):
     profiles: Profiles
     counting: Counting
     decisions: Decisioning
+    checking: asyncio.Semaphore
+    """Whoever checks a long body: a second thread at it would only take turns with the first."""
 
 
 class Redis(Struct, frozen=True, kw_only=True):
@@ -71,9 +76,12 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
         entities = await stack.enter_async_context(
             open_repository(own or redis.url, settings.redis, settings.repository)
         )
-        registry = Registry(read_schemas(settings.repository.schemas))
-        index = Index(entities, registry)
+        kept = settings.repository
+        registry = Registry(read_schemas(kept.schemas), unique_offer_names=kept.unique_offer_names)
+        index = Index(entities, registry, kept.containers_indexed)
         stack.callback(index.close)
+        preparing = asyncio.create_task(_prepare(index, settings), name="repository.prepare")
+        stack.push_async_callback(_end, preparing)
         profiles = await _open_profiles(shell, redis, stack)
         counting = await _open_counting(shell, redis, stack)
         stores = Stores(
@@ -91,10 +99,25 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
             registry=registry,
             entities=entities,
             index=index,
+            checking=asyncio.Semaphore(),
             profiles=profiles,
             counting=counting,
             decisions=await stack.enter_async_context(open_decisioning(stores, settings.offers, shell.metrics)),
         )
+
+
+async def _prepare(index: Index, settings: Settings) -> None:
+    """Read the containers that lists will most likely ask for; whoever asks earlier waits for that."""
+    spaces = [Space(name, sandbox) for name, one in settings.access.organization.items() for sandbox in one.sandboxes]
+    try:
+        await index.prepare(spaces, min(settings.repository.indexed_at_start, settings.repository.containers_indexed))
+    except StoreError as error:
+        get_log().warning("repository.not_prepared", detail=error.message)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 async def _open_profiles(shell: Shell, redis: Redis, stack: AsyncExitStack) -> Profiles:

@@ -95,6 +95,9 @@ class Repository(_Table, frozen=True, kw_only=True, rename="kebab"):
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
     patience_ms: Annotated[int, Meta(ge=0, le=60_000)] = 5000
     changes_kept: Annotated[int, Meta(ge=100, le=10_000_000)] = 10_000
+    unique_offer_names: bool = False
+    containers_indexed: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    indexed_at_start: Annotated[int, Meta(ge=0, le=10_000)] = 4
     schemas: list[str] = field(default_factory=list)
 
 
@@ -190,6 +193,7 @@ class Jwt(_Table, frozen=True, kw_only=True, rename="kebab"):
     audience: str = ""
     clock_skew_s: Annotated[int, Meta(ge=0, le=600)] = 30
     refetch_s: Annotated[int, Meta(ge=1, le=86_400)] = 60
+    recheck_s: Annotated[int, Meta(ge=1, le=86_400)] = 300
     timeout_ms: Annotated[int, Meta(ge=1, le=60_000)] = 2000
     account_claim: str = "sub"
     organizations_claim: str = "organizations"

@@ -90,7 +90,8 @@ async def _export(settings: Settings, options: argparse.Namespace, environ: Mapp
 async def _import(settings: Settings, options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     header, record, instances = await asyncio.to_thread(_read_file, options.input)
     space = find_space(settings, options.organization or header.organization, options.sandbox or header.sandbox)
-    registry = Registry(read_schemas(settings.repository.schemas))
+    kept = settings.repository
+    registry = Registry(read_schemas(kept.schemas), unique_offer_names=kept.unique_offer_names)
     container, changes = check_lines(registry, record, instances)
     async with open_entities(settings, environ) as entities:
         with tqdm(total=len(changes), unit=" instances", desc="written", disable=None) as bar:

@@ -105,6 +105,11 @@ class Services(Struct):
         return self._open_business.decisions
 
     @property
+    def checking(self) -> asyncio.Semaphore:
+        """What is held while a long body is checked."""
+        return self._open_business.checking
+
+    @property
     def _open_business(self) -> Business:
         if self.business is None:
             raise ConfigError("This process has no repository: it was opened to decide for itself alone")
@@ -191,6 +196,7 @@ async def _open_records(
         timeout_ms=redis.timeout_ms,
         connect_timeout_ms=redis.connect_timeout_ms,
         max_waiting=redis.max_waiting,
+        name="sessions",
     )
     stack.push_async_callback(store.close)
     if server is not None:

@@ -214,6 +214,23 @@ WRONG = {
     "an invalid instance": ([HEADER, RECORD, TAG | {"_instance": {"xdm:name": 7}}], "/_instance/xdm:name"),
     "a long integer": ([HEADER, RECORD, TAG | {"_instance": TAG["_instance"] | {"n": 10**30}}], "64 bits"),
     "a deep instance": ([HEADER, RECORD, TAG | {"_links": {"a": json.loads("[" * 80 + "]" * 80)}}], "nested"),
+    "too many references": (
+        [
+            HEADER,
+            RECORD,
+            TAG
+            | {
+                "schemas": ["https://ns.adobe.com/experience/offer-management/offer-filter"],
+                "_instance": {
+                    "xdm:name": "f",
+                    "@id": "xcore:offer-filter:5d1f2b7c90aa4e01",
+                    "xdm:filterType": "anyTags",
+                    "ids": [f"xcore:tag:{number:016x}" for number in range(2001)],
+                },
+            },
+        ],
+        "line 3: .*2000 others",
+    ),
     "no @id": ([HEADER, RECORD, TAG | {"_instance": {"xdm:name": "t"}}], "@id"),
     "another @id": ([HEADER, RECORD, TAG | {"_instance": {"xdm:name": "t", "@id": "xcore:offer:1"}}], "@id"),
 }

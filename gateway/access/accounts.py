@@ -33,16 +33,24 @@ class SignedTokens(Protocol):
 
 
 class Accounts:
-    """Finds the account of a bearer token; signed tokens that were good are remembered until they expire."""
+    """Finds the account of a bearer token; signed tokens that were good are remembered for a while."""
 
     def __init__(
-        self, static: Mapping[str, StaticToken], signed: SignedTokens | None, clock: Callable[[], float]
+        self,
+        static: Mapping[str, StaticToken],
+        signed: SignedTokens | None,
+        clock: Callable[[], float],
+        recheck_s: float = 300,
     ) -> None:
-        """Take the static tokens that exist here, what checks signed ones, and a clock of seconds since the epoch."""
+        """Take the static tokens that exist here, what checks signed ones, and a clock of seconds since the epoch.
+
+        A signed token that was good is looked at again after `recheck_s` seconds, or when it expires.
+        """
         self._static = [(bytes.fromhex(token.sha256), _make_account(token)) for token in static.values()]
         self._signed = signed
         self._clock = clock
-        self._remembered: dict[bytes, Account] = {}
+        self._recheck_s = recheck_s
+        self._remembered: dict[bytes, tuple[Account, float]] = {}  # and until when
 
     async def find(self, authorization: str | None) -> Account:
         """Give the account of an `Authorization` header.
@@ -67,8 +75,8 @@ class Accounts:
         if found is not None or self._signed is None:
             return found
         remembered = self._remembered.get(digest)
-        if remembered is not None and remembered.expires_s > self._clock():
-            return remembered
+        if remembered is not None and remembered[1] > self._clock():
+            return remembered[0]
         self._remembered.pop(digest, None)
         found = await self._signed.verify(token)
         if found is not None:
@@ -76,12 +84,12 @@ class Accounts:
         return found
 
     def _remember(self, digest: bytes, account: Account) -> None:
+        now = self._clock()
         if len(self._remembered) >= _MOST_REMEMBERED:
-            now = self._clock()
-            self._remembered = {key: known for key, known in self._remembered.items() if known.expires_s > now}
+            self._remembered = {key: known for key, known in self._remembered.items() if known[1] > now}
             while len(self._remembered) >= _MOST_REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
-        self._remembered[digest] = account
+        self._remembered[digest] = account, min(account.expires_s, now + self._recheck_s)
 
 
 def _make_account(token: StaticToken) -> Account:

@@ -32,7 +32,7 @@ class Entitlement:
         tokens = {name: token for name, token in access.token.items() if local or not token.loopback_only}
         self.ignored = len(access.organization) - len(self.organizations) + len(access.token) - len(tokens)
         """How many organisations and tokens do not exist because they are `loopback-only`."""
-        self.accounts = Accounts(tokens, signed, time.time)
+        self.accounts = Accounts(tokens, signed, time.time, access.jwt.recheck_s)
         self.rates = Rates(access.requests_per_s, time.monotonic)
         self.under_way = 0
         self.callers: dict[tuple[object, ...], object] = {}

@@ -18,6 +18,9 @@ MAX_OPERATIONS = 1_000
 MAX_COPIED_NODES = 50_000
 """Values that all `copy` operations of a patch may add; their characters may be as many as the bytes of a body."""
 
+_LONGEST_INDEX = 12
+"""Digits: no array is as long, and Python does not read a number of thousands of them."""
+
 WITH_FROM = ("move", "copy")
 WITH_VALUE = ("add", "replace", "test")
 
@@ -131,7 +134,7 @@ def _has_bad_index(path: Path, value: Any) -> bool:
     """Say whether a path has a leading zero where it steps into an array (X7)."""
     for step in path:
         if isinstance(value, list):
-            if not step.isdecimal() or int(step) >= len(value):
+            if not step.isdecimal() or len(step) > _LONGEST_INDEX or int(step) >= len(value):
                 return False
             if len(step) > 1 and step.startswith("0"):
                 return True

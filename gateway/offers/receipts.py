@@ -1,6 +1,9 @@
 """What callers are shown of a stored document: a receipt, or the envelope with its links (spec repository §6)."""
 
+from typing import Any
+
 import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from gateway.offers.instances import JsonObject
 
@@ -15,20 +18,37 @@ RECEIPT_MEMBERS = (
 )
 
 
+class _Named(Struct, rename={"at_id": "@id"}):
+    """The one member of an `_instance` that receipts show."""
+
+    at_id: str | UnsetType = UNSET
+
+
+_read_members = msgspec.json.Decoder(dict[str, Raw]).decode
+_read_name = msgspec.json.Decoder(_Named).decode
+
+
 def make_receipt(document: bytes) -> JsonObject:
     """Give the control data of a stored document, without `_instance` (E5); no @id for a type without one (E4)."""
-    envelope = msgspec.json.decode(document)
-    receipt: JsonObject = {"instanceId": envelope["instanceId"]}
-    if "@id" in envelope["_instance"]:
-        receipt["@id"] = envelope["_instance"]["@id"]
-    return receipt | {name: envelope[name] for name in RECEIPT_MEMBERS}
+    members = _read_members(document)
+    at_id = _read_name(members["_instance"]).at_id
+    receipt: JsonObject = {"instanceId": msgspec.json.decode(members["instanceId"])}
+    if at_id is not UNSET:
+        receipt["@id"] = at_id
+    return receipt | {name: msgspec.json.decode(members[name]) for name in RECEIPT_MEMBERS}
 
 
-def show(document: bytes, container: str = "") -> JsonObject:
-    """Give the envelope with `_links.self` (E8); `container` is "" when the document is a container itself (C9)."""
-    envelope: JsonObject = msgspec.json.decode(document)
-    envelope["_links"] = make_links(envelope, container) | envelope["_links"]
-    return envelope
+def show(document: bytes, container: str = "", score: float | None = None) -> bytes:
+    """Give the envelope with `_links.self` (E8), as JSON; `container` is "" when the document is a container itself.
+
+    `score` is that of a search result. What is inside is not looked at: a page may have thousands of large envelopes.
+    """
+    members: dict[str, Any] = dict(_read_members(document))
+    known = {name: msgspec.json.decode(members[name]) for name in ("instanceId", "schemas", "_links")}
+    members["_links"] = make_links(known, container) | known["_links"]
+    if score is not None:
+        members["_score"] = score
+    return msgspec.json.encode(members)
 
 
 def make_links(envelope: JsonObject, container: str = "") -> JsonObject:

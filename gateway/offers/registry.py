@@ -23,6 +23,7 @@ KINDS: Mapping[str, Kind] = {
 ENVELOPE_KINDS: Mapping[Path, Kind] = {("repo:createdDate",): "date-time", ("repo:lastModifiedDate",): "date-time"}
 
 ANY_NAME = "*"
+OFFER, NAME = "offer", ("xdm:name",)
 
 _SCHEMA_ID = re.compile(r"(?P<id>[^;]+?)(?:;version=(?P<version>\d+(?:\.\d+)*))?")
 _SHORT_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -31,11 +32,14 @@ _SHORT_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9_.-]*")
 class Registry:
     """Entity types by schema id and by short name."""
 
-    def __init__(self, further: Iterable[dict[str, Any]] = ()) -> None:
+    def __init__(self, further: Iterable[dict[str, Any]] = (), *, unique_offer_names: bool = False) -> None:
         """Know the built-in types and those of `further`, decoded JSON Schema documents with an absolute `$id`.
+
+        With `unique_offer_names` no two offers of a container may have the same name (W9).
 
         Raises ConfigError when a document is no usable schema: the message names its `$id` and what to change.
         """
+        self._unique_offer_names = unique_offer_names
         self._types: dict[str, EntityType] = {}
         self._ids: dict[str, EntityType] = {}
         self._schemas: dict[str, Schema] = {}
@@ -73,6 +77,11 @@ class Registry:
                     kinds[_spell(path)] = KINDS[word]
             kinds |= {_spell(key.path): "uri" for key in self._keys[heir.name]}
         return kinds
+
+    def unique_paths(self, row: EntityType) -> list[tuple[str, Path]]:
+        """Give the paths of unique values, each with the type among whose instances they are (W8, W9)."""
+        found = [(row.name, path) for path in self._schemas[row.name].annotations.unique]
+        return [*found, (row.parent, NAME)] if self._unique_offer_names and row.parent == OFFER else found
 
     def find(self, schema_id: str) -> EntityType | None:
         """Give the type a schema id selects, with any version or none (spec repository S2); None for an unknown one."""

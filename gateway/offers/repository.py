@@ -133,7 +133,8 @@ def _begin(registry: Registry, target: Target) -> Work:
     stored = msgspec.json.decode(target.current.document)
     types = registry.types_of(stored)
     if not types:
-        raise Problem(503, "unavailable", f"The schema {stored['schemas'][0]} of this instance is not loaded")
+        detail = f"The schema {stored['schemas'][0]} of this instance is not loaded"
+        raise Problem(503, "unavailable", detail, headers={"Retry-After": "1"})
     header = {name: value for name, value in stored.items() if name not in ("_instance", "_links")} | {
         "repo:etag": target.current.revision + 1,
         "repo:lastModifiedDate": write_instant(target.author.now_ms),

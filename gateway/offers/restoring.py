@@ -58,11 +58,11 @@ def restore(registry: Registry, document: bytes, *, is_container: bool = False) 
         raise InvalidBody(f"it is not a stored instance: {error}") from error
     try:
         read_json(msgspec.json.encode({"_instance": envelope.instance, "_links": envelope.links}))
+        if read_instant(envelope.created) is None or read_instant(envelope.modified) is None:
+            raise InvalidBody("its dates are not RFC 3339")
+        return _make_change(registry, document, envelope, _find_types(registry, envelope, is_container))
     except Problem as error:
         raise InvalidBody(error.message) from error
-    if read_instant(envelope.created) is None or read_instant(envelope.modified) is None:
-        raise InvalidBody("its dates are not RFC 3339")
-    return _make_change(registry, document, envelope, _find_types(registry, envelope, is_container))
 
 
 def _find_types(registry: Registry, envelope: _Envelope, is_container: bool) -> tuple[EntityType, ...]:  # noqa: FBT001 - handed on

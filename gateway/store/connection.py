@@ -36,7 +36,7 @@ class Store:
     at once with StoreUnreachable, and a new connection is tried again and again in the background.
     """
 
-    def __init__(self, url: str, limits: Limits, connect_timeout_s: float) -> None:
+    def __init__(self, url: str, limits: Limits, connect_timeout_s: float, name: str = "") -> None:
         self.counts = Counts()
         self.last_error = ""
         """Why there is no connection, or why the last one ended; for operators, not for callers."""
@@ -49,17 +49,21 @@ class Store:
             "driver_info": None,  # CLIENT SETINFO came with Redis 7.2
         }
         self._limits = limits
+        self._name = name
         self._pipeline: Pipeline | None = None
         self._tried = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def connect(cls, url: str, *, timeout_ms: int, connect_timeout_ms: int, max_waiting: int) -> "Store":
+    async def connect(
+        cls, url: str, *, timeout_ms: int, connect_timeout_ms: int, max_waiting: int, name: str = ""
+    ) -> "Store":
         """Start a store on `redis://`, `rediss://` or `unix://`; it returns after the first try, also a failed one.
 
+        `name` is what log lines call the connection.
         Raises ConfigError for a URL that cannot be used and StoreError for a redis-py that cannot be used.
         """
-        store = cls(url, Limits(timeout_s=timeout_ms / 1000, max_waiting=max_waiting), connect_timeout_ms / 1000)
+        store = cls(url, Limits(timeout_s=timeout_ms / 1000, max_waiting=max_waiting), connect_timeout_ms / 1000, name)
         check_streams(store._new_connection())
         store._task = asyncio.create_task(store._keep_connected(), name="store.keep-connected")
         try:
@@ -173,12 +177,12 @@ class Store:
             try:
                 self.last_error = await self._converse()
                 failures = 0
-                get_log().warning("store.lost", detail=self.last_error)
+                get_log().warning("store.lost", connection=self._name, detail=self.last_error)
             except Exception as error:  # noqa: BLE001 - whatever ended this connection, the next one must be tried
                 self.last_error = f"{type(error).__name__}: {error}"
                 failures += 1
                 if failures == 1:  # one event a fact: it stays away until store.connected
-                    get_log().error("store.unreachable", detail=self.last_error)
+                    get_log().error("store.unreachable", connection=self._name, detail=self.last_error)
             self._tried.set()
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
@@ -191,7 +195,7 @@ class Store:
             self._pipeline = Pipeline(connection._reader, connection._writer, self._limits, self.counts)
             if self._tried.is_set():
                 self.counts.reconnected += 1
-                get_log().info("store.connected")
+                get_log().info("store.connected", connection=self._name)
             self._tried.set()
             return await self._pipeline.read()
         finally:

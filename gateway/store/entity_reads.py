@@ -85,12 +85,23 @@ class EntityReader:
         return found
 
     async def referrers(self, space: Space, container: str, at_id: str, most: int = MOST_REFERENCES) -> list[Referrer]:
-        """Give who refers to an @id and where, at most `most` of them, ordered by instance id."""
+        """Give who refers to an @id and where, at most `most` of them, ordered by instance id.
+
+        More than a few hundred are read in several steps: read `sequence` first where it matters that all were there.
+        """
         place = find_place(space, container)
         if place is None:
             return []
         keys = [place.key("records"), place.key("referrers")]
-        return read_referrers(await self._store.run(_READ_REFERRERS, keys, [_encode(at_id), most]))
+        found: list[Referrer] = []
+        while len(found) < most:
+            last = found[-1].instance_id if found else ""
+            args: list[bytes | str | int] = [_encode(at_id), most - len(found), last]
+            some = read_referrers(await self._store.run(_READ_REFERRERS, keys, args))
+            if not some:
+                break
+            found += some
+        return found
 
     async def sequence(self, space: Space, container: str) -> int:
         """Give the number of the container's last change; 0 where there is no such container."""

@@ -24,6 +24,7 @@ async def open_repository(url: str, redis: Redis, repository: Repository) -> Asy
         timeout_ms=repository.timeout_ms,
         connect_timeout_ms=redis.connect_timeout_ms,
         max_waiting=redis.max_waiting,
+        name="repository",
     )
     entities = Entities(store, repository)
     worker = asyncio.create_task(DeleteWorker(entities, _report_delete).run(), name="repository.delete")

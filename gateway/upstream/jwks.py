@@ -20,7 +20,7 @@ _KEY_TYPES = {"RS256": "RSA", "ES256": "EC"}
 
 
 class KeySet:
-    """The keys as last read. A token that names another one has them read again, at most every `refetch-s`.
+    """The keys as last read: again after `recheck-s`, and when a token names another one, at most every `refetch-s`.
 
     When they cannot be read the ones in use stay in use.
     """
@@ -39,25 +39,27 @@ class KeySet:
         self._clock = clock
         self._keys: list[tuple[str, str | None, Any]] = []  # algorithm, kid, key
         self._tried_s = float("-inf")
+        self._read_s = float("-inf")
         self._reading = asyncio.Lock()
 
     async def find(self, algorithm: str, kid: str | None) -> Sequence[Any]:
         """Give the keys a token of `algorithm` and `kid` may be signed with: mostly one, or none."""
         found = self._select(algorithm, kid)
-        if found or not self._may_read():
+        if not self._may_read() or (found and (self._is_fresh() or self._reading.locked())):
             return found
         async with self._reading:
-            found = self._select(algorithm, kid)
-            if not found and self._may_read():
+            if self._may_read() and not (self._is_fresh() and self._select(algorithm, kid)):
                 await self._read()
-                found = self._select(algorithm, kid)
-        return found
+            return self._select(algorithm, kid)
 
     def _select(self, algorithm: str, kid: str | None) -> list[Any]:
         fitting = [(key_id, key) for made_for, key_id, key in self._keys if made_for == algorithm]
         if kid is None:  # without a name it must be clear which key is meant
             return [key for _, key in fitting] if len(fitting) == 1 else []
         return [key for key_id, key in fitting if key_id == kid]
+
+    def _is_fresh(self) -> bool:
+        return self._clock() - self._read_s < self._settings.recheck_s
 
     def _may_read(self) -> bool:
         return self._clock() - self._tried_s >= self._settings.refetch_s
@@ -67,7 +69,7 @@ class KeySet:
         try:
             async with asyncio.timeout(self._settings.timeout_ms / 1000):
                 raw = await self._fetch()
-            self._keys = read_keys(raw)
+            self._keys, self._read_s = read_keys(raw), self._clock()
         except (UpstreamError, aiohttp.ClientError, OSError, TimeoutError) as error:
             self._report("access.keys_failed", f"{type(error).__name__}: the keys of access.jwt.jwks cannot be read")
 

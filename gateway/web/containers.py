@@ -3,11 +3,12 @@
 from functools import partial
 
 import msgspec
+from msgspec import Raw
 
 from gateway.errors import Problem
 from gateway.offers.query import parse_container_query
 from gateway.offers.repository import Draft, create, envelop
-from gateway.store.listing.index import Page as Found
+from gateway.store.listing.index import Page
 from gateway.web.deleting import delete
 from gateway.web.entities import (
     PAGES,
@@ -19,9 +20,8 @@ from gateway.web.entities import (
     patch_one,
     read_one,
     replace_one,
-    show_item,
 )
-from gateway.web.hal import HOME_SCHEMA, Page, answer_hal, make_page, read_pairs, read_raw_query, replace_start
+from gateway.web.hal import HOME_SCHEMA, answer_hal, answer_page, make_page, read_pairs, read_raw_query, replace_start
 from gateway.web.negotiation import BARE, ENVELOPES, HOME, make_native, read_content_type
 from gateway.web.response import Answer
 from gateway.web.rest import Call
@@ -38,7 +38,7 @@ async def show_home(call: Call) -> Answer:
     """Answer U1: the containers the caller may see, of the product contexts asked for (C1-C9)."""
     media_type = accept(call, _HOMES)
     found, raw = await _find(call, most=_ALL)
-    listed = [show_item(item, "") for item in found.items]
+    listed = [Raw(item.document) for item in found.items]
     links = {"self": {"href": f"/?{raw}" if raw else "/", "@type": HOME_SCHEMA}}
     if found.next_start is not None:
         links["next"] = {"href": f"/?{replace_start(raw, found.next_start)}", "@type": HOME_SCHEMA}
@@ -49,15 +49,13 @@ async def list_containers(call: Call) -> Answer:
     """Answer U3."""
     media_type = accept(call, PAGES)
     found, raw = await _find(call)
-    results = [show_item(item, "") for item in found.items]
-    page = Page(results=results, total=found.total, next_start=found.next_start)
     entity_type = call.services.registry.find(CONTAINER)
     schema = entity_type.versioned_id if entity_type else CONTAINER
     about = {"requestTime": now_text(), "schemaNs": schema}
-    return answer_hal(call, 200, make_page("/containers", raw, page, about), media_type)
+    return answer_page(call, make_page("/containers", raw, found, about), found, media_type)
 
 
-async def _find(call: Call, most: int = 0) -> tuple[Found, str]:
+async def _find(call: Call, most: int = 0) -> tuple[Page, str]:
     """Give a page and the raw query; `most` is the limit of callers who set none (0: that of every list)."""
     raw = read_raw_query(call)
     pairs = read_pairs(raw)
@@ -76,8 +74,8 @@ async def create_container(call: Call) -> Answer:
     writing = Writing(call, Containers(call), accept(call, RECEIPTS))
     body = await read_body(call)
     draft = Draft(author=make_author(call), types=types, instance_id=ids.make())
-    whole = envelop(body) if given.name == BARE else body
-    return await make(writing, partial(create, call.services.registry, draft, whole))
+    whole = envelop(body.value) if given.name == BARE else body.value
+    return await make(writing, body.length, partial(create, call.services.registry, draft, whole))
 
 
 async def read_container(call: Call) -> Answer:

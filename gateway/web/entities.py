@@ -5,20 +5,19 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
 from gateway.errors import Problem
 from gateway.ids import OrderedIds, new_digits
 from gateway.offers.dates import write_instant
 from gateway.offers.entities import EntityType
-from gateway.offers.instances import JsonObject
 from gateway.offers.query import ListQuery, parse_list_query, parse_search_query
 from gateway.offers.receipts import show
 from gateway.offers.repository import Draft, Target, create, envelop, patch, replace
-from gateway.store.listing.index import Item
 from gateway.web.deleting import delete
 from gateway.web.hal import (
-    Page,
     answer_hal,
+    answer_page,
     make_page,
     read_pairs,
     read_raw_query,
@@ -68,8 +67,8 @@ async def create_instance(call: Call) -> Answer:
         container=subject.container,
         product_contexts=subject.contexts,
     )
-    whole = envelop(body) if given.name == BARE else body
-    return await make(writing, partial(create, call.services.registry, draft, whole))
+    whole = envelop(body.value) if given.name == BARE else body.value
+    return await make(writing, body.length, partial(create, call.services.registry, draft, whole))
 
 
 async def read_instance(call: Call) -> Answer:
@@ -103,7 +102,7 @@ async def read_one(call: Call, subject: Subject, instance_id: str) -> Answer:
     headers = state_headers(state)
     if is_unchanged(read_conditions(call.request.headers), state):
         return answer_hal(call, 304, None, "", headers)
-    return answer_hal(call, 200, show(found.document, subject.container), media_type, headers)
+    return answer_hal(call, 200, Raw(show(found.document, subject.container)), media_type, headers)
 
 
 async def replace_one(call: Call, subject: Subject, instance_id: str) -> Answer:
@@ -143,16 +142,8 @@ async def _answer_page(call: Call, place: str, parse: Any) -> Answer:
     raw = read_raw_query(call)
     query: ListQuery = parse(read_pairs(raw), call.services.registry)
     found = await call.services.index.page(call.caller.space, subject.container, query)
-    results = [show_item(item, subject.container) for item in found.items]
-    page = Page(results=results, total=found.total, next_start=found.next_start)
     about = {"requestTime": now_text(), "containerId": subject.container, "schemaNs": query.schema_ns}
-    return answer_hal(call, 200, make_page(f"/{subject.container}/{place}", raw, page, about), media_type)
-
-
-def show_item(item: Item, container: str) -> JsonObject:
-    """Give an envelope as pages show it."""
-    shown = show(item.document, container)
-    return shown if item.score is None else shown | {"_score": item.score}
+    return answer_page(call, make_page(f"/{subject.container}/{place}", raw, found, about), found, media_type)
 
 
 def accept(call: Call, native: Native) -> str:

@@ -1,7 +1,8 @@
 """Answers of the repository: their headers, receipts, envelopes, pages and links (spec repository §6, §11)."""
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from urllib.parse import quote, unquote_plus
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 from gateway.config import Web
 from gateway.errors import Problem
 from gateway.offers.instances import Instance, JsonObject
+from gateway.store.listing.index import Page
 from gateway.web.negotiation import RESULTS_SCHEMA
 from gateway.web.preconditions import State
 from gateway.web.response import Answer, Header
@@ -21,6 +23,9 @@ PREFIX = "/data/core/xcore"
 HOME_SCHEMA = "https://ns.adobe.com/experience/xcore/hal/home"
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
 _MOST_PAIRS = 1000
+_END = b"]}}"
+_SHORT = 0x40000
+_AT_ONCE = 64
 
 Pair = tuple[str, str]
 
@@ -29,6 +34,24 @@ class HalAnswer(Answer):
     """An answer whose Content-Type is among its headers, or that has none."""
 
     content = ""
+
+
+class LongAnswer(HalAnswer):
+    """An answer that is sent piece by piece, as fast as it is read."""
+
+    def __init__(self, short: Answer, pieces: Iterable[bytes], length: int) -> None:
+        """Take status and headers of `short`, and the pieces of a body of `length` bytes."""
+        super().__init__(short.status, b"", short.extra)
+        self.length = length
+        self._pieces = pieces
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Send the head, then the pieces."""
+        writer = self._writer
+        await super().write_eof(data)
+        if writer is not None and self._has_body:
+            for piece in self._pieces:
+                await writer.write(piece)
 
 
 class _Control(Struct, frozen=True):
@@ -98,23 +121,33 @@ def _decode(text: str) -> str:
     return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
 
 
-class Page(Struct, frozen=True, kw_only=True):
-    """What a result page shows: envelopes, how many there are from the first of them on, where the next page starts."""
-
-    results: Sequence[object]
-    total: int
-    next_start: str | None
-
-
 def make_page(path: str, raw_query: str, page: Page, about: JsonObject) -> JsonObject:
-    """Give a result page (L2); `path` is repository-relative, `about` its containerId, schemaNs and time."""
+    """Give a result page (L2) without its results; `path` is repository-relative, `about` its containerId and so on."""
     own = f"{path}?{raw_query}" if raw_query else path
     links: JsonObject = {"self": {"href": own, "@type": RESULTS_SCHEMA}}
     if page.next_start is not None:
         following = f"{path}?{replace_start(raw_query, page.next_start)}"
         links["next"] = {"href": following, "@type": RESULTS_SCHEMA}
-    embedded = {"results": page.results, "total": page.total, "count": len(page.results)}
-    return about | {"_embedded": embedded, "_links": links}
+    embedded = {"total": page.total, "count": page.count, "results": ()}
+    return about | {"_links": links, "_embedded": embedded}
+
+
+def answer_page(call: Call, document: JsonObject, page: Page, media_type: str) -> Answer:
+    """Give a result page; a long one leaves in pieces, so that others are answered in between."""
+    answer = answer_hal(call, 200, document, media_type)
+    begin, end = answer.body[: -len(_END)], _END
+    pieces = itertools.chain((begin,), _join(page), (end,))
+    length = len(begin) + page.size + max(0, page.count - 1) + len(end)
+    if length <= _SHORT:
+        answer.body = b"".join(pieces)
+        return answer
+    return LongAnswer(answer, pieces, length)
+
+
+def _join(page: Page) -> Iterator[bytes]:
+    """Give results with commas between them, some at a time."""
+    for first in range(0, page.count, _AT_ONCE):
+        yield (b"," if first else b"") + b",".join(item.document for item in page.items[first : first + _AT_ONCE])
 
 
 def replace_start(raw_query: str, start: str) -> str:

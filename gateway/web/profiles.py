@@ -45,7 +45,7 @@ async def replace_profile(call: Call) -> Answer:
     identity = _begin_write(call, (JSON,))
     # Whoever says nothing of what is there need not be told of it, and a write without a read cannot lose to others.
     known = await _read_for_write(call, identity) if _is_conditional(call) else None
-    document = check_attributes(await read_body(call, MOST_ATTRIBUTES_BYTES))
+    document = check_attributes((await read_body(call, MOST_ATTRIBUTES_BYTES)).value)
     for attempt in range(_MOST_TRIES):
         condition = Condition()
         if _is_conditional(call):
@@ -62,7 +62,7 @@ async def patch_profile(call: Call) -> Answer:
     """Answer U2."""
     identity = _begin_write(call, (MERGE_PATCH, JSON))
     known = await _read_for_write(call, identity)
-    patch = await read_body(call, MOST_ATTRIBUTES_BYTES)
+    patch = (await read_body(call, MOST_ATTRIBUTES_BYTES)).value
     for attempt in range(_MOST_TRIES):
         known = known if attempt == 0 else await _read_for_write(call, identity)
         if known is None:
@@ -101,7 +101,7 @@ async def erase_profile(call: Call) -> Answer:
 async def add_events(call: Call) -> Answer:
     """Answer U5."""
     identity = _begin_write(call, (JSON,))
-    events = read_events(await read_body(call, _EVENTS_BYTES), time.time_ns() // 1_000_000)
+    events = read_events((await read_body(call, _EVENTS_BYTES)).value, time.time_ns() // 1_000_000)
     added = await _profiles(call).append(call.caller.space, identity, events) if events else 0
     if isinstance(added, TooMany):
         raise refuse_rate("This profile had too many events within a day", 3600)
@@ -121,7 +121,7 @@ async def list_events(call: Call) -> Answer:
 async def add_identities(call: Call) -> Answer:
     """Answer U7."""
     identity = _begin_write(call, (JSON,))
-    others = read_identities(await read_body(call, _MAP_BYTES))
+    others = read_identities((await read_body(call, _MAP_BYTES)).value)
     outcome = await _profiles(call).link(call.caller.space, identity, others)
     if isinstance(outcome, Taken):
         wrong = Violation("identity-taken", f"/identityMap/{outcome.identity.namespace}", "belongs to another profile")

@@ -30,12 +30,15 @@ class Answer(web.StreamResponse):
     def __init__(self, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
         """Take what is to be sent; `extra` may be added to until the answer is returned.
 
+        `length` is for bodies that are longer than `body`: what follows is sent by who knows it.
+
         What aiohttp's responses begin with (a header map, a phrase, a state of their own) is not needed here.
         """
         self._status = status
         self.body = body
         self.extra = list(headers)
         self._writer: AbstractStreamWriter | None = None
+        self.length = -1
         self._head = b""
         self._has_body = True
 
@@ -65,7 +68,7 @@ class Answer(web.StreamResponse):
     def _lay_out(self, request: web.BaseRequest) -> bytes:
         head = _begin(request.version.minor, self.status, self.content)
         if self.status not in _BODILESS:
-            head += f"Content-Length: {len(self.body)}\r\n"
+            head += f"Content-Length: {len(self.body) if self.length < 0 else self.length}\r\n"
         for name, value in self.extra:
             line = name + value
             if "\n" in line or "\r" in line:

@@ -18,6 +18,8 @@ from gateway.web.rest import Call
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _OWNERS = "owners"
+_NONE = msgspec.Raw(b"[]")
+_read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 MOST_REFERRERS = 10_000
 
 
@@ -86,6 +88,9 @@ class Instances:
             return Neighbours(by_id=by_id)
         sequence = await self._entities.sequence(self._space, self.container)
         found = await self._entities.referrers(self._space, self.container, needs.referrers_of, MOST_REFERRERS)
+        if len(found) >= MOST_REFERRERS:
+            message = f"More than {MOST_REFERRERS} references to this instance would have to be looked at"
+            raise Problem(422, "fallback-in-use", message)
         at_ids = {referrer.at_id for referrer in found if referrer.at_id}
         referring = await self._entities.read_by_ids(self._space, self.container, sorted(at_ids))
         return Neighbours(by_id=by_id, referrers=tuple(referring.values()), sequence=sequence)
@@ -133,7 +138,7 @@ class Containers:
 
     async def save(self, change: Change, write_id: str) -> Verdict:
         """Write a container's record; a new one belongs to its creator's profiles."""
-        document = msgspec.json.decode(change.document) | {_OWNERS: self._owners}
+        document = _read_members(change.document) | {_OWNERS: msgspec.Raw(msgspec.json.encode(self._owners))}
         whole = msgspec.structs.replace(change, document=msgspec.json.encode(document))
         return await self._entities.save_container(self._caller.space, whole, write_id)
 
@@ -154,9 +159,9 @@ class Containers:
 
 def part_owners(stored: Instance) -> tuple[Instance, tuple[str, ...]]:
     """Give a container as it may be shown, and the profiles of its creator."""
-    document: JsonObject = msgspec.json.decode(stored.document)
-    owners = tuple(document.pop(_OWNERS, ()))
-    return msgspec.structs.replace(stored, document=msgspec.json.encode(document)), owners
+    members = _read_members(stored.document)
+    owners = tuple(msgspec.json.decode(members.pop(_OWNERS, _NONE)))
+    return msgspec.structs.replace(stored, document=msgspec.json.encode(members)), owners
 
 
 def part_receipt(receipt: JsonObject) -> tuple[JsonObject, tuple[str, ...]]:
@@ -173,5 +178,5 @@ async def open_container(call: Call, *, write: bool = False) -> Instances:
     record = await containers.read(container)
     if write:
         containers.check_writable(container)
-    contexts = msgspec.json.decode(record.document).get("productContexts", ())
+    contexts = msgspec.json.decode(_read_members(record.document).get("productContexts", _NONE))
     return Instances(call.services.entities, call.caller.space, container, contexts)

@@ -66,6 +66,16 @@ async def test_a_good_signed_token_is_looked_at_once_until_it_expires() -> None:
     assert signed.verified == 2
 
 
+async def test_a_good_signed_token_is_looked_at_again_after_a_while() -> None:
+    """repo:H1: its key may have been withdrawn, long before it expires."""
+    signed, now = Signed(expires_s=1e9), [0.0]
+    accounts = Accounts({}, signed, lambda: now[0], recheck_s=60)
+    for second, looked_at in ((0.0, 1), (59.0, 1), (60.0, 2), (119.0, 2)):
+        now[0] = second
+        await accounts.find("Bearer good")
+        assert signed.verified == looked_at
+
+
 async def test_a_bad_signed_token_is_not_remembered() -> None:
     signed = Signed()
     accounts = Accounts({}, signed, lambda: 0.0)

@@ -40,6 +40,7 @@ FIVE = (
 KINDS = (
     ("list, any page", "start={id}", False),
     ("list of 1,000", "start={id}&limit=1000", False),
+    ("by status: a third of all", "orderBy=xdm:status&limit=1", False),
     ("newest first", "orderBy=-repo:createdDate&start={date}", False),
     ("by name", "orderBy=xdm:name&start={word}", False),
     ("by priority, then name", "orderBy=-xdm:rank.xdm:priority,xdm:name&start={number}", False),

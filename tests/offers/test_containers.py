@@ -1,5 +1,6 @@
 """Containers are made by the same functions (repository §9.3, C10; entities §2)."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -73,7 +74,7 @@ def test_a_put_changes_the_contexts_or_keeps_them() -> None:
     assert contexts(settle(REGISTRY, replace(REGISTRY, target(first, ""), body(SHOP)))) == ["shop"]
     changed = settle(REGISTRY, replace(REGISTRY, target(first, ""), body(SHOP, productContexts=["acp"])))
     assert (contexts(changed), changed.revision) == (["acp"], 2)
-    again = settle(REGISTRY, replace(REGISTRY, target(first, ""), show(first.document)))
+    again = settle(REGISTRY, replace(REGISTRY, target(first, ""), json.loads(show(first.document))))
     assert msgspec.json.decode(again.document)["_links"] == {}
 
 

@@ -1,5 +1,6 @@
 """Laws of writes that hold whatever is sent (repository §7, §9)."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -134,7 +135,7 @@ def check_sound(change: Change | None) -> None:
         return
     assert msgspec.json.decode(change.document)["repo:etag"] == change.revision
     assert make_receipt(change.document)["repo:etag"] == change.revision
-    again = settle(REGISTRY, replace(REGISTRY, target(change), show(change.document, CONTAINER)), WORLD)
+    again = settle(REGISTRY, replace(REGISTRY, target(change), json.loads(show(change.document, CONTAINER))), WORLD)
     assert again.revision == change.revision + 1
     assert equal(inside(again), inside(change))
     assert (again.references, again.unique) == (change.references, change.unique)

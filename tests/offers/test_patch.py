@@ -123,3 +123,13 @@ def test_a_patch_leaves_what_is_stored_as_it_was() -> None:
     assert on.current.document == change.document
     assert draft("tag").container == on.container
     assert WORLD.by_id
+
+
+@pytest.mark.parametrize("name", ["add", "replace", "remove", "test"])
+def test_an_index_of_thousands_of_digits_is_no_place(name: str) -> None:
+    """repo:P8, X7: Python itself does not read such numbers."""
+    grown = patched(make("tag", EXAMPLES["tag"]), [{"op": "add", "path": "/_instance/a", "value": [1]}])
+    step = {"op": name, "path": "/_instance/a/" + "9" * 5_000, "value": 1}
+    with pytest.raises(Problem) as caught:
+        patch(REGISTRY, target(grown), [step])
+    assert caught.value.code in ("patch-target-missing", "patch-test-failed")

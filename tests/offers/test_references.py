@@ -5,6 +5,7 @@ import pytest
 
 from gateway.errors import Problem
 from gateway.offers.instances import Reference
+from gateway.offers.registry import Registry
 from gateway.offers.repository import Neighbours, create, settle
 from tests.offers.stage import (
     EXAMPLES,
@@ -15,6 +16,7 @@ from tests.offers.stage import (
     faults_of,
     make,
     name_faults,
+    patched,
     put,
     stored,
 )
@@ -132,3 +134,36 @@ def test_a_rename_to_the_current_name_is_the_same_value() -> None:
     """repo:W10."""
     tag = make("tag", EXAMPLES["tag"])
     assert settle(REGISTRY, put(tag, EXAMPLES["tag"])).unique == tag.unique
+
+
+def test_names_of_offers_are_unique_where_the_configuration_says_so() -> None:
+    """repo:W9: among offers of both kinds; not by default."""
+    strict = Registry(unique_offer_names=True)
+    plain = make("personalized-offer", {"xdm:name": " Boots "}, registry=strict).unique
+    assert plain == make("fallback-offer", {"xdm:name": "Boots"}, registry=strict).unique
+    assert [(one.pointer, one.schema, one.value) for one in plain] == [("/_instance/xdm:name", "offer", "Boots")]
+    assert make("offer-filter", filter_of(1), registry=strict).unique == ()
+    assert make("personalized-offer", {"xdm:name": "Boots"}).unique == ()
+
+
+def filter_of(count: int) -> dict[str, object]:
+    return {
+        "xdm:name": "n",
+        "xdm:filterType": "anyTags",
+        "ids": [f"xcore:tag:{number:016x}" for number in range(count)],
+    }
+
+
+def test_an_instance_refers_to_two_thousand_others_at_most() -> None:
+    """repo:W5, gw:R1: the store looks at each in the step that writes, and others wait; on create, PUT and PATCH."""
+    small = make("offer-filter", filter_of(2_000))
+    assert len(small.references) == 2_000
+    growing = [{"op": "add", "path": "/_instance/ids/-", "value": TAG}]
+    for propose in (
+        lambda: create(REGISTRY, draft("offer-filter"), body(filter_of(2_001))),
+        lambda: put(small, filter_of(2_001)),
+        lambda: patched(small, growing),
+    ):
+        with pytest.raises(Problem, match="more than 2000 others") as caught:
+            propose()
+        assert (caught.value.status, caught.value.code) == (413, "too-large")

@@ -168,6 +168,24 @@ async def test_thousands_of_references_are_checked_in_one_write(entities, contai
     assert len(await entities.referrers(SPACE, container, targets[-1])) == 1
 
 
+async def test_large_referrers_are_read_a_few_at_a_time(entities, container):
+    """repo:W7, D4, gw:R1: Redis answers others between the steps, and nobody is left out."""
+    targets = [f"xcore:tag:{number:04x}" for number in range(1500)]
+    await asyncio.gather(*(saved(entities, container, target) for target in targets))
+    references = tuple((target, "tag") for target in targets)
+    for number in range(5):
+        await saved(entities, container, f"xcore:personalized-offer:{number:04x}", references=references)
+    found = await entities.referrers(SPACE, container, targets[7])
+    assert [one.pointer for one in found] == ["/_instance/links/7"] * 5
+    assert len({one.instance_id for one in found}) == 5
+    target = (await entities.read_by_ids(SPACE, container, [targets[7]]))[targets[7]]
+    operation = make_operation(target.instance_id)
+    await entities.ask_delete(SPACE, container, None, operation)
+    outcome = await entities.decide(SPACE, container, operation.operation_id)
+    assert outcome.state == "rejected"
+    assert 0 < len(outcome.referrers) < 5
+
+
 async def test_a_unique_value_belongs_to_one_instance_of_a_schema(entities, container):
     """repo:W8, W10: it is free again after a rename or a delete; another schema may have the same."""
     first = await saved(entities, container, TAG, name="winter")

@@ -75,6 +75,24 @@ async def test_an_unknown_kid_has_the_keys_read_again_but_not_too_often():
     await runner.cleanup()
 
 
+async def test_a_key_that_was_withdrawn_is_good_no_longer_than_recheck_s(tmp_path: Path):
+    path, now, said = tmp_path / "keys.json", [0.0], []
+    path.write_text(json.dumps({"keys": [entry(RSA, "r")]}))
+    async with open_session() as session:
+        settings = Jwt(jwks=str(path), refetch_s=10, recheck_s=300)
+        keys = KeySet(settings, session, lambda event, _: said.append(event), lambda: now[0])
+        assert len(await keys.find("RS256", "r")) == 1
+        path.write_text(json.dumps({"keys": [entry(EC, "e")]}))
+        now[0] = 299.0
+        assert len(await keys.find("RS256", "r")) == 1
+        now[0] = 300.0
+        assert await keys.find("RS256", "r") == []
+        path.unlink()
+        now[0] = 600.0
+        assert len(await keys.find("ES256", "e")) == 1, "where they cannot be read those in use stay in use"
+        assert said == ["access.keys_failed"]
+
+
 async def test_keys_come_from_a_file_too(tmp_path: Path):
     path = tmp_path / "keys.json"
     async with open_session() as session:

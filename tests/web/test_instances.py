@@ -3,9 +3,11 @@
 import asyncio
 import json
 import re
+import threading
 
 import pytest
 
+from gateway.offers.documents import read_json
 from tests.web.callers import (
     FAMILY,
     NAMESPACE,
@@ -442,3 +444,18 @@ async def test_an_unexpected_failure_says_nothing_of_itself(editor: Caller, monk
     assert b"secret" not in answer.raw
     assert answer.headers["X-Request-Id"] == answer.body["requestId"]
     assert json.loads(answer.raw)["errors"]
+
+
+async def test_long_bodies_are_checked_beside_the_event_loop(editor: Caller, monkeypatch: pytest.MonkeyPatch):
+    """repo:K10: one of 1 MiB may need a second, in which others want answers; small ones need no thread."""
+    threads: list[bool] = []
+
+    def note(body: bytes) -> object:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return read_json(body)
+
+    monkeypatch.setattr("gateway.web.writing.read_json", note)
+    await editor.make("tag", {"xdm:name": "short"})
+    made = await editor.make("tag", {"xdm:name": "long", "note": "x" * 100_000})
+    assert threads == [True, False]
+    assert (await editor.read(made["instanceId"])).body["_instance"]["note"] == "x" * 100_000

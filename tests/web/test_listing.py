@@ -34,6 +34,19 @@ async def test_a_page_tells_what_it_is(editor: Caller):
     assert "next" not in following["_links"]
 
 
+async def test_a_long_page_arrives_whole(editor: Caller):
+    """repo:L2, L16: it is sent in pieces; HEAD says how long it is."""
+    made = [(await editor.make("tag", {"xdm:name": f"{n}", "note": "x" * 9_000}))["instanceId"] for n in range(70)]
+    for query in ("&limit=70", "&limit=1&orderBy=_instance.note"):
+        answer = await editor.list("tag", query)
+        page = answer.body["_embedded"]
+        assert len(answer.raw) > 600_000
+        assert ([one["instanceId"] for one in page["results"]], page["total"], page["count"]) == (made, 70, 70)
+        head = await editor.ask("HEAD", f"{editor.locate()}?schema={NAMESPACE}/tag{query}")
+        assert (head.headers["Content-Length"], head.raw) == (str(len(answer.raw)), b"")
+    assert (await editor.read(made[0])).status == 200
+
+
 async def test_next_links_lead_through_everything_once(editor: Caller):
     """repo:L10, repo:L12, repo:L18, repo:X5: odd values come back exactly."""
     names = ["plain", "a,b", "a\\b", "12", "true", "&=#%+ ?", "ünï", "2024-05-06T10:00:00Z", '"quoted"', "\\-", "\\s"]

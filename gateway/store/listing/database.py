@@ -14,14 +14,15 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.errors import Problem
 from gateway.offers.instances import Instance
 from gateway.offers.ordering import Path
 from gateway.offers.query import ListQuery, Order, Schemas, write_next
-from gateway.offers.receipts import make_links
+from gateway.offers.receipts import make_links, show
 from gateway.offers.search import Search, score
 from gateway.store.listing.columns import Column, Reader
 from gateway.store.listing.engine import connect, transaction
-from gateway.store.listing.pages import Rows
+from gateway.store.listing.pages import Row, Rows
 from gateway.store.listing.patience import Patience, breathe, too_slow
 from gateway.store.listing.selection import column_of
 from gateway.store.listing.tables import ListTable
@@ -33,6 +34,7 @@ MOST_FIELDS = 24
 MOST_KINDS = 10_000
 MOST_TOTALS = 1_000
 BREATH = 16
+AT_ONCE = 256
 
 CREATED = Order(("repo:createdDate",), "date-time")
 MODIFIED = Order(("repo:lastModifiedDate",), "date-time")
@@ -52,14 +54,21 @@ COMMON_COLUMNS = (
 decode = msgspec.json.Decoder().decode
 
 
+PAGE_BYTES = 8 << 20
+"""What a page has at most, whatever its limit, as long as it need not split a group of equal sort values (L14, L16)."""
+
+GROUP_BYTES = 64 << 20
+"""What a page has at most that is one such group."""
+
+
 class Item(Struct, frozen=True):
-    """One result: the stored envelope, and the share of the terms it matches (searches only)."""
+    """One result: its envelope as it is shown, and the share of the terms it matches (searches only)."""
 
     document: bytes
     score: float | None = None
 
 
-class Page(Struct, frozen=True):
+class Page(Struct, frozen=True, weakref=True):
     """One page: `total` counts from its first item to the end of the list (L2); `next_start` is None on the last."""
 
     items: tuple[Item, ...]
@@ -71,6 +80,11 @@ class Page(Struct, frozen=True):
         """How many items this page has."""
         return len(self.items)
 
+    @property
+    def size(self) -> int:
+        """How many bytes its items have."""
+        return sum(len(item.document) for item in self.items)
+
 
 class Database:
     """The instances of one container, ready to be listed and searched; for one thread."""
@@ -78,6 +92,7 @@ class Database:
     def __init__(self, schemas: Schemas, container: str = "") -> None:
         """Start empty; no `container` means that containers are the instances. Raises ConfigError without FTS5."""
         self._schemas = schemas
+        self._container = container
         self._open = partial(open_envelope, container)
         self._totals: dict[ListQuery, int] = {}
         self._patience = Patience()
@@ -112,7 +127,7 @@ class Database:
                 table.keep_index(((table.place(column_of(order)), order.descending),))
 
     def page(self, query: ListQuery) -> Page:
-        """Give a page. Raises Problem 400 invalid-filter when it takes too long."""
+        """Give a page. Raises Problem 400 when it takes too long, or cannot be made without splitting a huge group."""
         table = self._lists.get(query.name)
         if table is None or (query.search and not query.search.terms):
             return Page((), 0)
@@ -131,11 +146,31 @@ class Database:
         rows = Rows(self._sql, table, query, searched=query.search is not None)
         total = self._count(query, rows)
         taken = rows.take(query.limit, total) if total else []
-        items = [Item(self._document(number), self._score(number, query.search, tables)) for number, _ in taken]
+        items = self._show(taken, PAGE_BYTES, query.search, tables)
+        if len(items) < len(taken):
+            taken = rows.take(len(items), total)
+            items = self._show(taken, GROUP_BYTES, query.search, tables)
+        if len(items) < len(taken):
+            raise too_large(len(taken))
         if total == len(items):
             return Page(tuple(items), total)
         self._totals[replace(query, start=taken[-1][1])] = total - len(items)
         return Page(tuple(items), total, write_next(query, decode(items[-1].document)))
+
+    def _show(self, rows: list[Row], most: int, search: Search | None, tables: list[TextTable]) -> list[Item]:
+        """Give the first results, one at least, up to `most` bytes; everybody else has a turn in between."""
+        items: list[Item] = []
+        size = 0
+        for number, _ in rows:
+            score = self._score(number, search, tables)
+            shown = show(self._document(number), self._container, score)
+            size += len(shown)
+            if size > most and items:
+                break
+            items.append(Item(shown, score))
+            if len(items) % AT_ONCE == 0:
+                breathe()
+        return items
 
     def _count(self, query: ListQuery, rows: Rows) -> int:
         """Give the total; within a walk, as long as nothing changes, it is the last page's less its items."""
@@ -218,7 +253,9 @@ class Database:
 
     def _find(self, search: Search, tables: list[TextTable]) -> None:
         """Put the numbers of what a search finds into `found` (T8)."""
-        terms = [[table.match(term) for table in tables] for term in search.terms]
+        whole = [table.match_words(search) for table in tables] if len(tables) == 1 or not search.every else []
+        together = [found for found in whole if found]
+        terms = [together] if together else [[table.match(term) for table in tables] for term in search.terms]
         each = [" UNION ".join(query for query, _ in term) for term in terms]
         query = (" INTERSECT " if search.every else " UNION ").join(f"SELECT * FROM ({term})" for term in each)  # noqa: S608 # names are made here
         values = [value for term in terms for _, found in term for value in found]
@@ -230,6 +267,12 @@ class Database:
         if search is None:
             return None
         return 1.0 if search.every else score(search.terms, [text for table in tables for text in table.texts(number)])
+
+
+def too_large(count: int) -> Problem:
+    """Make the answer to a page that would be endless (L15, L17)."""
+    message = f"{count} instances have equal sort values here, too many for a page: add `,instanceId` to orderBy"
+    return Problem(400, "invalid-parameter", message)
 
 
 def open_envelope(container: str, document: bytes) -> dict[str, Any]:

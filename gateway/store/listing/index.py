@@ -1,12 +1,14 @@
 """Pages of lists and searches, from this worker's index after it has caught up with the store (gw:R3)."""
 
 import asyncio
+import weakref
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+from gateway.errors import Problem
 from gateway.offers.instances import Instance, Space
 from gateway.offers.query import ListQuery, Schemas
 from gateway.store.listing.database import Database, Item, Page
@@ -20,6 +22,10 @@ MOST_READS = 50
 
 MOST_APPLIED = 8
 """Instances brought into the index in one go, about 1 ms: in between the event loop has its turn for certain."""
+
+LONG_PAGE = 1 << 18
+MOST_HELD = 256 << 20
+"""Bytes of long pages that may be on their way at once."""
 
 Result = TypeVar("Result")
 
@@ -39,6 +45,9 @@ class Source(Protocol):
     async def read(self, space: Space, container: str, instance_id: str) -> Instance | None:
         """Give an instance, or None."""
 
+    async def list_containers(self, space: Space) -> list[Instance]:
+        """Give the records of a space's containers."""
+
 
 class Thread:
     """Runs a database, one call after the other, where it holds up nobody else."""
@@ -49,7 +58,9 @@ class Thread:
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Wait for a call; one that is no longer waited for is done all the same."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        done: list[Result] = []  # in the future the result would stay until the garbage collector finds it
+        await asyncio.get_running_loop().run_in_executor(self._pool, lambda: done.append(work()))
+        return done.pop()
 
     def run_later(self, work: Callable[[], object]) -> None:
         """Do something that nobody waits for."""
@@ -80,6 +91,14 @@ class Shelf:
         try:
             database = await self._catch_up(await self._source.sequence(*self._where))
             return await self._thread.run(partial(database.page, query))
+        finally:
+            self.users -= 1
+
+    async def prepare(self) -> None:
+        """Read the container before anybody asks for a page."""
+        self.users += 1
+        try:
+            await self._catch_up(await self._source.sequence(*self._where))
         finally:
             self.users -= 1
 
@@ -160,14 +179,31 @@ class Index:
         self._most = most_containers
         self._shelves: OrderedDict[tuple[Space, str], Shelf] = OrderedDict()
         self._aside = Thread("index-aside")
+        self._held = 0
 
     async def page(self, space: Space, container: str, query: ListQuery) -> Page:
-        """Give a page of a container's instances as of now: own writes and everybody's earlier ones included (Z1)."""
-        return await self._shelf(space, container).page(query)
+        """Give a page of a container's instances as of now: own writes and everybody's earlier ones included (Z1).
+
+        Raises Problem 503 while pages that are still being sent fill the memory meant for them.
+        """
+        if self._held > MOST_HELD:
+            message = "Many long pages are being read just now; try again, with a smaller limit"
+            raise Problem(503, "unavailable", message, headers={"Retry-After": "1"})
+        return self._hold(await self._shelf(space, container).page(query))
 
     async def page_of(self, instances: Sequence[Instance], query: ListQuery) -> Page:
         """Give a page of these instances alone, e.g. the containers that a caller may see (U1, U3)."""
         return await self._aside.run(partial(page_of, self._schemas, instances, query))
+
+    async def prepare(self, spaces: Iterable[Space], most: int) -> None:
+        """Read containers one after the other, those changed last first, `most` at most; raises StoreError."""
+        records = [(space, one) for space in spaces if most for one in await self._source.list_containers(space)]
+        found = [
+            (await self._source.sequence(space, one.instance_id), space, one.instance_id) for space, one in records
+        ]
+        found.sort(key=lambda one: one[0], reverse=True)
+        for _, space, container in found[:most]:
+            await self._shelf(space, container).prepare()
 
     def close(self) -> None:
         """End the threads."""
@@ -175,6 +211,17 @@ class Index:
             shelf.close()
         self._shelves.clear()
         self._aside.end()
+
+    def _hold(self, page: Page) -> Page:
+        """Count a long page for as long as it exists: slow readers keep it."""
+        size = page.size
+        if size > LONG_PAGE:
+            self._held += size
+            weakref.finalize(page, self._release, size).atexit = False
+        return page
+
+    def _release(self, size: int) -> None:
+        self._held -= size
 
     def _shelf(self, space: Space, container: str) -> Shelf:
         key = (space, container)

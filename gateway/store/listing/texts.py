@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 
 from gateway.offers.ordering import Path, find_all
-from gateway.offers.search import Term, find_texts, normalise, split_tokens
+from gateway.offers.search import Search, Term, find_texts, normalise, split_tokens
 
 GAP = " \ue000 "
 """Stands between two values, so that no phrase goes from one into the next; no letter, no digit: in no term."""
+
+Part = tuple[str, tuple[object, ...]]
+"""A query and its values."""
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(list[str]).decode
@@ -66,9 +69,16 @@ class TextTable:
         self._sql.execute(f"DROP TABLE {self.name}")
         self._sql.execute(f"DROP TABLE {self.body}")
 
-    def match(self, term: Term) -> tuple[str, tuple[object, ...]]:
+    def match_words(self, search: Search) -> Part | None:
+        """Give the query for all terms at once, several times quicker than one by one; None where one is exact."""
+        if any(term.exact for term in search.terms):
+            return None
+        phrases = (" AND " if search.every else " OR ").join(map(write_phrase, search.terms))
+        return f"SELECT rowid FROM {self.name} WHERE {self.name} MATCH ?", (phrases,)  # noqa: S608
+
+    def match(self, term: Term) -> Part:
         """Give the query for the numbers of the instances a term matches."""
-        phrase = f'"{" ".join(term.tokens)}"'
+        phrase = write_phrase(term)
         if not term.exact:
             return f"SELECT rowid FROM {self.name} WHERE {self.name} MATCH ?", (phrase,)  # noqa: S608
         test = f"SELECT number FROM {self.body} WHERE holds(texts, ?)"  # noqa: S608
@@ -86,6 +96,11 @@ class TextTable:
             found = [text for value in values for text in find_texts(value, self._path, keep_all)]
         texts = [normalise(text) for text in found]
         return encode(texts) if texts else None
+
+
+def write_phrase(term: Term) -> str:
+    """Give a term as FTS5 takes it."""
+    return f'"{" ".join(term.tokens)}"'
 
 
 def keep_all(_path: Path) -> bool:

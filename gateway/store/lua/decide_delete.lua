@@ -11,7 +11,7 @@
 --   KEYS[8]  changes
 --   KEYS[9]  operation: hash of instance, state (pending, deleted, rejected), receipt, referrers (JSON)
 --   ARGV[1]  container id
---   ARGV[2]  how many referrers to list at most
+--   ARGV[2]  how many referrers to list at most; large ones are fewer, but never none
 --   ARGV[3]  about how many changes to keep
 --   ARGV[4]  life of a decided operation in seconds
 --
@@ -21,6 +21,7 @@
 --- @include "include/append_change"
 --- @include "include/find_referrers"
 --- @include "include/read_record"
+--- @include "include/read_some"
 --- @include "include/remove_entity"
 
 local keys = {
@@ -31,18 +32,19 @@ local operation = KEYS[9]
 local container, most, kept, life = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
 
 local function find_instances()
-  local found = {}
-  for _, member in ipairs(redis.call('ZRANGEBYLEX', keys.listing, '[ ', '(!', 'LIMIT', 0, most)) do
-    local instance = string.sub(member, 2)
-    local _, record = read_record(keys.records, instance)
-    found[#found + 1] = { record.at_id, instance, '' }
+  local found, instances = {}, redis.call('ZRANGEBYLEX', keys.listing, '[ ', '(!', 'LIMIT', 0, most)
+  for index, member in ipairs(instances) do
+    instances[index] = string.sub(member, 2)
   end
+  read_some(keys.records, instances, function(record, instance)
+    found[#found + 1] = { record.at_id, instance, '' }
+  end)
   return found
 end
 
 local function decide(instance)
   local current, record = read_record(keys.records, instance)
-  local referrers = instance == container and find_instances() or find_referrers(keys, record.at_id, most)
+  local referrers = instance == container and find_instances() or find_referrers(keys, record.at_id, most, '')
   if #referrers > 0 then
     redis.call('HDEL', keys.marks, instance)
     append_change(keys.changes, kept, instance, current, 0)

@@ -49,7 +49,7 @@ local function check()
   elseif expected >= 0 and current ~= expected then
     return { 'conflict', tostring(current) }
   end
-  return #find_referrers(keys, record.at_id, 1) > 0 and { 'refused', 'still-referenced', '' } or nil
+  return #find_referrers(keys, record.at_id, 1, '') > 0 and { 'refused', 'still-referenced', '' } or nil
 end
 
 local verdict = check()

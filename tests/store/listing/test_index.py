@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import ConfigError, Problem, StoreError
 from gateway.offers.instances import Saved
 from gateway.offers.query import parse_container_query
 from gateway.store.connection import Store
@@ -235,3 +235,34 @@ async def test_containers_are_filtered_ordered_and_paged_like_any_list(index):
 
 def test_the_schema_of_the_stage_is_known():
     assert REGISTRY.find(SCHEMA).name == "thing"
+
+
+async def test_containers_changed_last_are_read_at_start(entities: Entities, index: Index, container: str):
+    """gw:R3: the first list need not wait for that; as many as are asked for."""
+    await fill(entities, container, 3)
+    other = await make_container(entities)
+    names = await fill(entities, other, 2)
+    await index.prepare([SPACE], 0)
+    assert not index._shelves
+    await index.prepare([SPACE], 1)
+    assert list(index._shelves) == [(SPACE, other)]
+    assert index._shelves[SPACE, other]._database is not None
+    assert await listed(index, other) == names
+    await index.prepare([SPACE], 5)
+    assert set(index._shelves) == {(SPACE, container), (SPACE, other)}
+
+
+async def test_long_pages_that_slow_readers_keep_are_bounded(
+    entities: Entities, index: Index, container: str, monkeypatch: pytest.MonkeyPatch
+):
+    """repo:L14: 503 until one of them is sent."""
+    monkeypatch.setattr("gateway.store.listing.index.LONG_PAGE", 500)
+    monkeypatch.setattr("gateway.store.listing.index.MOST_HELD", 2_000)
+    await fill(entities, container, 9)
+    kept = [await index.page(SPACE, container, parse(""))]
+    assert kept[0].size > 2_000
+    with pytest.raises(Problem) as caught:
+        await index.page(SPACE, container, parse("limit=1"))
+    assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "1")
+    kept.clear()
+    assert (await index.page(SPACE, container, parse(""))).count == 9

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import Problem
 from tests.store.listing.stage import ids, make_instance, opened, parse
 
 CASES = Path(__file__).parents[2] / "cases" / "listing"
@@ -85,3 +86,26 @@ def test_a_search_takes_everything_a_list_does(searched):
     first = searched.page(parse(query, search=True))
     assert (ids(first), first.total, first.next_start) == (["t2"], 2, "t2")
     assert ids(searched.page(parse(f"{query}&start=t2", search=True))) == ["t1"]
+
+
+def test_a_page_ends_early_where_its_items_are_long(monkeypatch: pytest.MonkeyPatch):
+    """repo:L14, L15: the limit is a hint; what is left out begins the next page, and no group is split."""
+    with opened(make_instance(f"i{number}", {"P": number // 2, "t": "x" * 1000}) for number in range(12)) as database:
+        monkeypatch.setattr("gateway.store.listing.database.PAGE_BYTES", 6_000)
+        assert ids(database.page(parse("limit=50"))) == ["i0", "i1", "i10", "i11"]
+        first = database.page(parse("limit=50&orderBy=P"))
+        assert ids(first) == ["i0", "i1", "i2", "i3"]
+        assert (first.total, first.next_start) == (12, "1")
+        assert ids(database.page(parse("limit=50&orderBy=P&start=1")))[0] == "i4"
+
+
+def test_a_group_is_given_whole_up_to_a_bound(monkeypatch: pytest.MonkeyPatch):
+    """repo:L16, L17: beyond it the caller is told what to add."""
+    with opened(make_instance(f"i{number}", {"P": 1, "t": "x" * 1000}) for number in range(9)) as database:
+        monkeypatch.setattr("gateway.store.listing.database.PAGE_BYTES", 3_000)
+        assert database.page(parse("limit=2&orderBy=P")).count == 9
+        monkeypatch.setattr("gateway.store.listing.database.GROUP_BYTES", 6_000)
+        with pytest.raises(Problem, match=r"9 instances have equal sort values.*instanceId") as caught:
+            database.page(parse("limit=2&orderBy=P"))
+        assert (caught.value.status, caught.value.code) == (400, "invalid-parameter")
+        assert database.page(parse("limit=2&orderBy=P,instanceId")).count == 2

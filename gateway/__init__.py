@@ -3,7 +3,7 @@
     bytes in -> web/inbound -> delivery/plan -> walk/identity -> upstream/joiner -> upstream/fanout ...
              -> tenants -> delivery/decide -> delivery/answer -> bytes out         (walk/delivery.py shows it all)
 
-    errors, ids, config, telemetry                       tenants     one client code and what decides for it
+    errors, ids, config (configuration), telemetry (gauges)   tenants     one client code and what decides for it
     delivery/   PURE: Adobe Target delivery              services    the one record handlers use; opens and closes
       model, reading, validation, blanks  the wire       server      listeners, signals, drain
       artifact, conditions, pickers  compiled rules      engine, offline   one request decided without HTTP

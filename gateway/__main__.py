@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from gateway import __version__, entity_commands, offline
-from gateway.config import Settings, hide_secrets, load_settings
+from gateway.config import Settings
+from gateway.configuration import hide_secrets, load_settings
 from gateway.errors import GatewayError
 from gateway.operating import caps, events
 from gateway.server import serve

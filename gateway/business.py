@@ -13,7 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.access.entitlement import Entitlement
-from gateway.config import Settings, read_schemas
+from gateway.config import Settings
+from gateway.configuration import read_schemas
 from gateway.decisioning.opening import Decisioning, Stores, open_decisioning
 from gateway.errors import StoreError
 from gateway.offers.instances import Space

@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from gateway.config import Settings, read_schemas
+from gateway.config import Settings
+from gateway.configuration import read_schemas
 from gateway.errors import ConfigError, StoreError
 from gateway.offers.instances import Space
 from gateway.offers.registry import Registry

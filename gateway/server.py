@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from msgspec import Struct
 
-from gateway.config import Settings, split_address
+from gateway.config import Settings
+from gateway.configuration import split_address
 from gateway.errors import ConfigError
 from gateway.services import Services, open_services
 from gateway.telemetry import get_log

@@ -22,11 +22,11 @@ from gateway.delivery.cookies import cluster_of
 from gateway.delivery.model import JsonObject
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
+from gateway.gauges import watch_counting, watch_store, watch_stores
 from gateway.ids import new_id
 from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
 from gateway.store.connection import Store
-from gateway.store.counting import Counting
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.store.keys import Keys
@@ -180,8 +180,8 @@ async def open_services(
         if records.redis is not None and embedding is None:
             shell = Shell(settings=settings, environ=environ, metrics=metrics, report=_reporter("", metrics))
             services.business = await stack.enter_async_context(open_business(shell, records.redis))
-            _watch_stores(metrics, services.business)
-            _watch_counting(metrics, services.business.counting)
+            watch_stores(metrics, services.business)
+            watch_counting(metrics, services.business.counting)
             stack.push_async_callback(_end, asyncio.create_task(_follow_mboxes(services.business, tenants)))
         yield services
 
@@ -371,21 +371,7 @@ def _watch(services: Services) -> None:
     )
     services.metrics.watch_sizes("merge_group_size", GROUP_SIZES, lambda: (joiner.counts.sizes, joiner.counts.callers))
     if services.store is not None:
-        _watch_store(services.metrics, services.store)
-
-
-def _watch_store(metrics: Metrics, store: Store) -> None:
-    metrics.watch(lambda: {"store_connected": float(store.connected)}, kind="gauge")
-    metrics.watch(
-        lambda: {
-            "store_sent": store.counts.sent,
-            "store_failed": store.counts.failed,
-            "store_timed_out": store.counts.timed_out,
-            "store_dropped": store.counts.dropped,
-            "store_reconnected": store.counts.reconnected,
-        },
-        kind="counter",
-    )
+        watch_store(services.metrics, services.store)
 
 
 async def _warn_of_unsafe_store(store: Store) -> None:
@@ -400,37 +386,3 @@ async def _follow_mboxes(business: Business, tenants: Mapping[str, Tenant]) -> N
     mboxes = business.decisions.mboxes
     spaces = {Space(tenant.client.organization_id, mboxes.sandbox) for tenant in tenants.values()}
     await mboxes.follow(list(spaces), business.entities)
-
-
-def _watch_counting(metrics: Metrics, counting: Counting) -> None:
-    caps, events = counting.caps, counting.events
-    metrics.watch(
-        lambda: {"caps_lost": float(caps.epoch.is_lost), "events_waiting": float(events.waiting)}, kind="gauge"
-    )
-    metrics.watch(
-        lambda: {
-            "caps_granted": caps.counts.granted,
-            "caps_refused": caps.counts.refused,
-            "caps_unavailable": caps.counts.unavailable,
-            "caps_repeated": caps.counts.repeated,
-            "caps_moves": caps.escrow.counts.moves,
-            "caps_terms": caps.escrow.counts.terms,
-            "events_put": events.counts.put,
-            "events_written": events.counts.written,
-            "events_dropped": events.counts.dropped,
-        },
-        kind="counter",
-    )
-
-
-def _watch_stores(metrics: Metrics, business: Business) -> None:
-    stores: dict[str, Entities | Profiles] = {"repository": business.entities, "profiles": business.profiles}
-    metrics.watch(lambda: {f"{name}_connected": float(store.connected) for name, store in stores.items()}, kind="gauge")
-    metrics.watch(
-        lambda: {
-            f"{name}_{what}": getattr(store.counts, what)
-            for name, store in stores.items()
-            for what in ("sent", "failed", "timed_out", "dropped", "reconnected")
-        },
-        kind="counter",
-    )

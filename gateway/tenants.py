@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
-from gateway.config import Client, hide_secrets
+from gateway.config import Client
+from gateway.configuration import hide_secrets
 from gateway.delivery.artifact import Artifact
 from gateway.delivery.decide import Case, Decision, decide
 from gateway.delivery.geo import find_address, merge_geo

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 from msgspec import Struct
 
-from gateway.config import check_settings, overlay_environment
+from gateway.configuration import check_settings, overlay_environment
 from gateway.demo.target import StandIn
 from gateway.server import Running, run_gateway
 

@@ -10,18 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway import config
-from gateway.config import (
-    Client,
-    OfferMbox,
-    Organization,
-    Profile,
-    Settings,
-    StaticToken,
-    check_settings,
-    hide_secrets,
-    load_settings,
-    overlay_environment,
-)
+from gateway.config import Client, OfferMbox, Organization, Profile, Settings, StaticToken
+from gateway.configuration import check_settings, hide_secrets, load_settings, overlay_environment
 from gateway.errors import ConfigError
 
 FOLDER = Path(__file__).parent.parent / "config"

@@ -11,27 +11,29 @@ FORBIDDEN_IN_PURE |= {"secrets", "subprocess", "pathlib", "urllib.request", "htt
 BELOW = {
     "errors": (),
     "config": ("errors",),
+    "configuration": ("errors", "config"),
     "telemetry": (),
     "ids": (),
     "pql": ("errors",),
     "delivery": ("errors",),
     "offers": ("errors", "pql"),
-    "store": ("errors", "config", "telemetry", "ids", "pql", "delivery", "offers"),
-    "upstream": ("errors", "config", "telemetry", "pql", "delivery", "offers"),
+    "store": ("errors", "config", "configuration", "telemetry", "ids", "pql", "delivery", "offers"),
+    "upstream": ("errors", "config", "configuration", "telemetry", "pql", "delivery", "offers"),
 }
-BELOW["access"] = ("errors", "config", "telemetry", "offers", "upstream")
+BELOW["access"] = ("errors", "config", "configuration", "telemetry", "offers", "upstream")
 BELOW["decisioning"] = (*BELOW["store"], "store")
 BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
 BELOW["engine"] = BELOW["services"] = (*BELOW["tenants"], "tenants")
 BELOW["business"] = (*BELOW["decisioning"], "upstream", "access", "decisioning")
-BELOW["services"] = (*BELOW["services"], "ids", "access", "decisioning", "business")
+BELOW["gauges"] = (*BELOW["business"], "business")
+BELOW["services"] = (*BELOW["services"], "gauges", "ids", "access", "decisioning", "business")
 BELOW["walk"] = (*BELOW["services"], "services", "engine")
 BELOW["web"] = BELOW["client"] = (*BELOW["walk"], "walk")
 BELOW["server"] = (*BELOW["web"], "web")
 BELOW["demo"] = (*BELOW["server"], "server", "transfer")
 BELOW["offline"] = BELOW["operating"] = BELOW["server"]
 BELOW["transfer"] = ("errors", "offers", "store")
-BELOW["entity_commands"] = (*BELOW["transfer"], "config", "transfer")
+BELOW["entity_commands"] = (*BELOW["transfer"], "config", "configuration", "transfer")
 BELOW["__main__"] = (*BELOW["demo"], "demo", "offline", "operating", "entity_commands")
 BELOW["__init__"] = ()
 

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 
 from gateway.__main__ import make_parser
-from gateway.config import Access, Settings, load_settings
+from gateway.config import Access, Settings
+from gateway.configuration import load_settings
 from gateway.entity_commands import describe, find_space, run
 from gateway.errors import ConfigError, GatewayError
 from gateway.offers.registry import Registry

@@ -8,7 +8,8 @@ from gateway.access.accounts import Account, Accounts
 from gateway.access.grants import Grants, make_grants
 from gateway.access.rates import Rates
 from gateway.access.signatures import Signatures
-from gateway.config import Access, Organization, Settings, split_address
+from gateway.config import Access, Organization, Settings
+from gateway.configuration import split_address
 from gateway.offers.instances import Space
 from gateway.upstream.jwks import KeySet
 

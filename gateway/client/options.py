@@ -8,7 +8,8 @@ from typing import Any, Literal, Protocol
 import msgspec
 from msgspec import Struct
 
-from gateway.config import Settings, check_settings
+from gateway.config import Settings
+from gateway.configuration import check_settings
 from gateway.errors import ConfigError
 
 _HOST = re.compile(r"[A-Za-z0-9._\-\[\]:]{1,255}", re.ASCII)

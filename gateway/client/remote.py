@@ -11,7 +11,8 @@ from yarl import URL
 from gateway import __version__
 from gateway.client.events import Events
 from gateway.client.options import ClientOptions
-from gateway.config import Target, is_web_address
+from gateway.config import Target
+from gateway.configuration import is_web_address
 from gateway.delivery.cookies import read_mbox_cookie
 from gateway.delivery.model import JsonObject
 from gateway.errors import ConfigError, InvalidBody, UpstreamRefused

@@ -7,7 +7,8 @@ import shlex
 import pytest
 
 from gateway.__main__ import make_parser
-from gateway.config import Web, load_settings, overlay_environment
+from gateway.config import Web
+from gateway.configuration import load_settings, overlay_environment
 from tests.deploy.places import DEPLOY, ROOT, read
 
 

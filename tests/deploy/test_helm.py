@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from gateway.config import check_settings
+from gateway.configuration import check_settings
 from gateway.server import split_address
 from tests.deploy.places import DEPLOY, read
 

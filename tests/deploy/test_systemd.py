@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from gateway.__main__ import make_parser
-from gateway.config import Web, overlay_environment
+from gateway.config import Web
+from gateway.configuration import overlay_environment
 from tests.deploy.places import read
 
 _ANALYZE = shutil.which("systemd-analyze")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from gateway.__main__ import run_loop
-from gateway.config import load_settings
+from gateway.configuration import load_settings
 from gateway.server import serve
 from gateway.telemetry import set_up_logs
 from tests.load.bench import Bench

@@ -4,7 +4,7 @@ Servers have it. A process that decides deliveries for itself alone has none of 
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from msgspec import Struct
 from gateway.access.entitlement import Entitlement
 from gateway.config import Settings, read_schemas
 from gateway.decisioning.opening import Decisioning, Stores, open_decisioning
+from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
 from gateway.store.answers import AnswerStore
 from gateway.store.connection import Store
@@ -86,7 +87,7 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
             secret=redis.secret,
             ample_s=_LOOKS * settings.profiles.timeout_ms / 1000,
         )
-        yield Business(
+        business = Business(
             entitlement=await _open_entitlement(shell, stack),
             registry=registry,
             entities=entities,
@@ -95,6 +96,16 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
             counting=counting,
             decisions=await stack.enter_async_context(open_decisioning(stores, settings.offers, shell.metrics)),
         )
+        _watch_stores(shell.metrics, business)
+        _watch_counting(shell.metrics, counting)
+        yield business
+
+
+async def follow_mboxes(business: Business, organizations: Sequence[str]) -> None:
+    """Keep loaded what mboxes of offer activities need, for these clients; until cancelled (gw:O1)."""
+    mboxes = business.decisions.mboxes
+    spaces = [Space(organization, mboxes.sandbox) for organization in dict.fromkeys(organizations)]
+    await mboxes.follow(spaces, business.entities)
 
 
 async def _open_profiles(shell: Shell, redis: Redis, stack: AsyncExitStack) -> Profiles:
@@ -130,3 +141,37 @@ async def _open_entitlement(shell: Shell, stack: AsyncExitStack) -> Entitlement:
     if ignored := entitlement.ignored:
         get_log().warning("access.ignored", count=ignored)
     return entitlement
+
+
+def _watch_counting(metrics: Metrics, counting: Counting) -> None:
+    caps, events = counting.caps, counting.events
+    metrics.watch(
+        lambda: {"caps_lost": float(caps.epoch.is_lost), "events_waiting": float(events.waiting)}, kind="gauge"
+    )
+    metrics.watch(
+        lambda: {
+            "caps_granted": caps.counts.granted,
+            "caps_refused": caps.counts.refused,
+            "caps_unavailable": caps.counts.unavailable,
+            "caps_repeated": caps.counts.repeated,
+            "caps_moves": caps.escrow.counts.moves,
+            "caps_terms": caps.escrow.counts.terms,
+            "events_put": events.counts.put,
+            "events_written": events.counts.written,
+            "events_dropped": events.counts.dropped,
+        },
+        kind="counter",
+    )
+
+
+def _watch_stores(metrics: Metrics, business: Business) -> None:
+    stores: dict[str, Entities | Profiles] = {"repository": business.entities, "profiles": business.profiles}
+    metrics.watch(lambda: {f"{name}_connected": float(store.connected) for name, store in stores.items()}, kind="gauge")
+    metrics.watch(
+        lambda: {
+            f"{name}_{what}": getattr(store.counts, what)
+            for name, store in stores.items()
+            for what in ("sent", "failed", "timed_out", "dropped", "reconnected")
+        },
+        kind="counter",
+    )

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway import __version__
 from gateway.access.entitlement import Entitlement
-from gateway.business import Business, Redis, Shell, open_business
+from gateway.business import Business, Redis, Shell, follow_mboxes, open_business
 from gateway.config import Settings
 from gateway.decisioning.opening import Decisioning
 from gateway.delivery.cookies import cluster_of
@@ -26,7 +26,6 @@ from gateway.ids import new_id
 from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
 from gateway.store.connection import Store
-from gateway.store.counting import Counting
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.entities import Entities
 from gateway.store.keys import Keys
@@ -175,9 +174,9 @@ async def open_services(
         if records.redis is not None and embedding is None:
             shell = Shell(settings=settings, environ=environ, metrics=metrics, report=_reporter("", metrics))
             services.business = await stack.enter_async_context(open_business(shell, records.redis))
-            _watch_stores(metrics, services.business)
-            _watch_counting(metrics, services.business.counting)
-            stack.push_async_callback(_end, asyncio.create_task(_follow_mboxes(services.business, tenants)))
+            organizations = [tenant.client.organization_id for tenant in tenants.values()]
+            following = follow_mboxes(services.business, organizations)
+            stack.push_async_callback(_end, asyncio.create_task(following, name="offers.follow"))
         yield services
 
 
@@ -388,43 +387,3 @@ async def _warn_of_unsafe_store(store: Store) -> None:
             get_log().warning("store.found_unsafe", detail=warning)
     except StoreError as error:
         get_log().warning("store.not_inspected", detail=str(error))
-
-
-async def _follow_mboxes(business: Business, tenants: Mapping[str, Tenant]) -> None:
-    mboxes = business.decisions.mboxes
-    spaces = {Space(tenant.client.organization_id, mboxes.sandbox) for tenant in tenants.values()}
-    await mboxes.follow(list(spaces), business.entities)
-
-
-def _watch_counting(metrics: Metrics, counting: Counting) -> None:
-    caps, events = counting.caps, counting.events
-    metrics.watch(
-        lambda: {"caps_lost": float(caps.epoch.is_lost), "events_waiting": float(events.waiting)}, kind="gauge"
-    )
-    metrics.watch(
-        lambda: {
-            "caps_granted": caps.counts.granted,
-            "caps_refused": caps.counts.refused,
-            "caps_unavailable": caps.counts.unavailable,
-            "caps_repeated": caps.counts.repeated,
-            "caps_moves": caps.escrow.counts.moves,
-            "caps_terms": caps.escrow.counts.terms,
-            "events_put": events.counts.put,
-            "events_written": events.counts.written,
-            "events_dropped": events.counts.dropped,
-        },
-        kind="counter",
-    )
-
-
-def _watch_stores(metrics: Metrics, business: Business) -> None:
-    stores: dict[str, Entities | Profiles] = {"repository": business.entities, "profiles": business.profiles}
-    metrics.watch(lambda: {f"{name}_connected": float(store.connected) for name, store in stores.items()}, kind="gauge")
-    metrics.watch(
-        lambda: {
-            f"{name}_{what}": getattr(store.counts, what)
-            for name, store in stores.items()
-            for what in ("sent", "failed", "timed_out", "dropped", "reconnected")
-        },
-        kind="counter",
-    )

@@ -5,7 +5,7 @@ Servers have it. A process that decides deliveries for itself alone has none of 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from gateway.config import Settings
 from gateway.configuration import read_schemas
 from gateway.decisioning.opening import Decisioning, Stores, open_decisioning
 from gateway.errors import StoreError
+from gateway.gauges import watch_counting, watch_stores
 from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
 from gateway.store.answers import AnswerStore
@@ -95,7 +96,7 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
             secret=redis.secret,
             ample_s=_LOOKS * settings.profiles.timeout_ms / 1000,
         )
-        yield Business(
+        business = Business(
             entitlement=await _open_entitlement(shell, stack),
             registry=registry,
             entities=entities,
@@ -105,6 +106,16 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
             counting=counting,
             decisions=await stack.enter_async_context(open_decisioning(stores, settings.offers, shell.metrics)),
         )
+        watch_stores(shell.metrics, {"repository": entities, "profiles": profiles})
+        watch_counting(shell.metrics, counting)
+        yield business
+
+
+async def follow_mboxes(business: Business, organizations: Sequence[str]) -> None:
+    """Keep loaded what mboxes of offer activities need, for these clients; until cancelled (gw:O1)."""
+    mboxes = business.decisions.mboxes
+    spaces = [Space(organization, mboxes.sandbox) for organization in dict.fromkeys(organizations)]
+    await mboxes.follow(spaces, business.entities)
 
 
 async def _prepare(index: Index, settings: Settings) -> None:

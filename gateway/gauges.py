@@ -1,6 +1,7 @@
 """What the stores of a gateway show at every scrape of its metrics."""
 
-from gateway.business import Business
+from collections.abc import Mapping
+
 from gateway.store.connection import Store
 from gateway.store.counting import Counting
 from gateway.store.entities import Entities
@@ -45,9 +46,8 @@ def watch_counting(metrics: Metrics, counting: Counting) -> None:
     )
 
 
-def watch_stores(metrics: Metrics, business: Business) -> None:
-    """Show how the Redis of business objects and the one of profiles do."""
-    stores: dict[str, Entities | Profiles] = {"repository": business.entities, "profiles": business.profiles}
+def watch_stores(metrics: Metrics, stores: Mapping[str, Entities | Profiles]) -> None:
+    """Show how other Redis connections do, by name."""
     metrics.watch(lambda: {f"{name}_connected": float(store.connected) for name, store in stores.items()}, kind="gauge")
     metrics.watch(
         lambda: {

@@ -15,14 +15,14 @@ from msgspec import Struct
 
 from gateway import __version__
 from gateway.access.entitlement import Entitlement
-from gateway.business import Business, Redis, Shell, open_business
+from gateway.business import Business, Redis, Shell, follow_mboxes, open_business
 from gateway.config import Settings
 from gateway.decisioning.opening import Decisioning
 from gateway.delivery.cookies import cluster_of
 from gateway.delivery.model import JsonObject
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import ConfigError, StoreError
-from gateway.gauges import watch_counting, watch_store, watch_stores
+from gateway.gauges import watch_store
 from gateway.ids import new_id
 from gateway.offers.instances import Space
 from gateway.offers.registry import Registry
@@ -180,9 +180,9 @@ async def open_services(
         if records.redis is not None and embedding is None:
             shell = Shell(settings=settings, environ=environ, metrics=metrics, report=_reporter("", metrics))
             services.business = await stack.enter_async_context(open_business(shell, records.redis))
-            watch_stores(metrics, services.business)
-            watch_counting(metrics, services.business.counting)
-            stack.push_async_callback(_end, asyncio.create_task(_follow_mboxes(services.business, tenants)))
+            organizations = [tenant.client.organization_id for tenant in tenants.values()]
+            following = follow_mboxes(services.business, organizations)
+            stack.push_async_callback(_end, asyncio.create_task(following, name="offers.follow"))
         yield services
 
 
@@ -380,9 +380,3 @@ async def _warn_of_unsafe_store(store: Store) -> None:
             get_log().warning("store.found_unsafe", detail=warning)
     except StoreError as error:
         get_log().warning("store.not_inspected", detail=str(error))
-
-
-async def _follow_mboxes(business: Business, tenants: Mapping[str, Tenant]) -> None:
-    mboxes = business.decisions.mboxes
-    spaces = {Space(tenant.client.organization_id, mboxes.sandbox) for tenant in tenants.values()}
-    await mboxes.follow(list(spaces), business.entities)

@@ -15,7 +15,7 @@ _IDENTITY = {
     "type": "object",
     "required": ["xdm:id"],
     "properties": {
-        "xdm:id": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[^\p{Cc}]*$"},
+        "xdm:id": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$"},
         "primary": _FLAG,
         "xdm:primary": _FLAG,
     },

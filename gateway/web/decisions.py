@@ -1,14 +1,16 @@
 """Offer decisions over HTTP: decide, list candidates, diagnose, take feedback (spec decisions-api §2)."""
 
 import asyncio
+from collections.abc import Awaitable
 from functools import lru_cache, partial
+from typing import TypeVar
 
 import msgspec
 
 from gateway.decisioning.catalogues import View, drive
 from gateway.decisioning.decider import Asking
 from gateway.decisioning.repeats import Repeat, make_digest
-from gateway.errors import InvalidBody, Problem, RequestError, Violation
+from gateway.errors import InvalidBody, Problem, RequestError, StoreTimeout, Violation
 from gateway.offers.candidates import list_candidates
 from gateway.offers.decide import resolve
 from gateway.offers.decision_requests import read_request
@@ -16,6 +18,7 @@ from gateway.offers.diagnostics import diagnose
 from gateway.offers.documents import read_json
 from gateway.offers.events import read_feedback
 from gateway.offers.instances import JsonObject
+from gateway.offers.model import DecisionRequest
 from gateway.offers.registry import Registry
 from gateway.offers.validation import validate
 from gateway.web.hal import HalAnswer, read_pairs, read_raw_query
@@ -27,6 +30,7 @@ from gateway.web.subjects import Containers
 from gateway.web.wire import decode_object, encode, read_limited
 
 MOST_BODY = 256 * 1024
+Result = TypeVar("Result")
 XDM = "application/vnd.adobe.xdm+json"
 RESPONSE = "https://ns.adobe.com/experience/offer-management/decision-response"
 CONTEXTS = frozenset(("dma_offers", "acp"))
@@ -42,7 +46,7 @@ async def decide(call: Call) -> Answer:
 
 async def decide_anywhere(call: Call) -> Answer:
     """Answer D5: in the only container of the sandbox that decisions can be made in."""
-    containers = await Containers(call).list_visible()
+    containers = await _by(_find_deadline(call), Containers(call).list_visible())
     ids = [one.instance_id for one in containers if CONTEXTS & _read_contexts(one.document)]
     if len(ids) != 1:
         message = f"Name the container in the path: {len(ids)} containers of this sandbox could be meant"
@@ -57,30 +61,33 @@ async def _decide(call: Call, container: str) -> Answer:
     schema = _read_schema(call.request.headers.get("Content-Type"))
     raw = await _read_body(call)
     asking = Asking(space=call.caller.space, container=container, deadline=deadline)
+    request = _read_request(call, raw, schema)
     degraded: list[str] = []
-    make = partial(_make_answer, call, view, asking, (raw, schema), degraded)
+    make = partial(_make_answer, call, view, asking, request, degraded)
     if (request_id := call.request.headers.get("x-request-id")) is None:
         body = await make()
     else:
         authorization = call.request.headers.get("Authorization", "")
         parts = (authorization, str(asking.space), container, request_id)
         digest = make_digest(*(part.encode("utf-8", "surrogateescape") for part in parts), raw)
-        body = await call.services.decisions.repeats.answer(Repeat(digest, deadline, b'"xdm:dryRun"' not in raw), make)
+        repeat = Repeat(digest, deadline, is_shared=not request.is_dry)
+        body = await call.services.decisions.repeats.answer(repeat, make)
     return _answer(200, body, media_type, [("X-Gateway-Degraded", reason) for reason in degraded])
 
 
-async def _make_answer(
-    call: Call, view: View, asking: Asking, sent: tuple[bytes, str | None], degraded: list[str]
-) -> bytes:
-    """Decide, and give the body of the answer."""
-    services = call.services
-    raw, schema = sent
+def _read_request(call: Call, raw: bytes, schema: str | None) -> DecisionRequest:
+    settings = call.services.settings
     try:
-        body = decode_object(raw, services.settings.web.max_depth)
+        body = decode_object(raw, settings.web.max_depth)
     except InvalidBody as error:
         detail = error.message.removeprefix("Invalid request: ")
         raise Problem(400, "invalid-body", detail, violations=[Violation("malformed-json", "", detail)]) from error
-    request = read_request(body, schema, inline_profile=services.settings.offers.inline_profile)
+    return read_request(body, schema, inline_profile=settings.offers.inline_profile)
+
+
+async def _make_answer(call: Call, view: View, asking: Asking, request: DecisionRequest, degraded: list[str]) -> bytes:
+    """Decide, and give the body of the answer."""
+    services = call.services
     plan = resolve(view.catalog, request, partial(check_context, services.registry))
     try:
         settled = await services.decisions.decider.decide(plan, asking)
@@ -118,7 +125,8 @@ async def show_diagnostics(call: Call) -> Answer:
 async def take_feedback(call: Call) -> Answer:
     """Answer D4: 202 once the events are kept."""
     container = call.names["container"]
-    await _open(call, container, _find_deadline(call))
+    deadline = _find_deadline(call)
+    await _open(call, container, deadline)
     read_content_type(call.request.headers.get("Content-Type"), (XDM, JSON))
     try:
         body = read_json(await _read_body(call))
@@ -127,7 +135,8 @@ async def take_feedback(call: Call) -> Answer:
             raise
         told = [Violation(error.code, "", error.message)]
         raise Problem(400, "invalid-body", error.message, violations=told) from error
-    await call.services.decisions.events.put_feedback(call.caller.space, container, read_feedback(body))
+    events = call.services.decisions.events
+    await _by(deadline, events.put_feedback(call.caller.space, container, read_feedback(body)))
     return _answer(202, b"", "")
 
 
@@ -144,11 +153,20 @@ async def _open(call: Call, container: str, deadline: float) -> View:
     """Give the container of the path as decisions see it; raises Problem 404 also for one the caller may not see."""
     catalogues, space = call.services.decisions.catalogues, call.caller.space
     if catalogues.peek(space, container) is None:
-        await Containers(call).read(container)  # nobody makes this worker load what they may not see
+        await _by(deadline, Containers(call).read(container))  # nobody makes this worker load what they may not see
     view = await catalogues.find(space, container, deadline)
     if view is None or not call.caller.grants.may_read(container, view.owners):
         raise Problem(404, "container-not-found", "There is no container with this id")
     return view
+
+
+async def _by(deadline: float, asking: Awaitable[Result]) -> Result:
+    """Wait for the store, but not beyond the deadline; raises StoreError."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await asking
+    except TimeoutError as error:
+        raise StoreTimeout("The store did not answer by the request's deadline") from error
 
 
 def _find_deadline(call: Call) -> float:

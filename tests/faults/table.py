@@ -112,7 +112,8 @@ async def open_scene(redis_url: str) -> AsyncIterator[Scene]:
         Proxy("", _TARGET_DELAY_S) as target,
     ):
         ways = {"GATEWAY_UPSTREAM__TARGET__URL": f"http://127.0.0.1:{target.port}"}
-        apart = {"REPOSITORY_REDIS_URL": redis_url}  # what is looked at is the connection that visitors need
+        # What is looked at is the connection that visitors need.
+        apart = {f"{name}_REDIS_URL": redis_url for name in ("REPOSITORY", "PROFILES", "CAPS")}
         async with run_stage(f"redis://127.0.0.1:{redis.port}/0", SETTINGS | ways, apart) as stage:
             place = urlsplit(stage.running.services.settings.artifact.geo_url)
             target.upstream = ("127.0.0.1", place.port or 0)

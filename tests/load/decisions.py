@@ -58,6 +58,9 @@ class Trial(Struct):
     load: Load
     server: Server
     peaks: list[float] = field(default_factory=list)
+    cpu_s: float = 0.0
+    elapsed: float = 0.0
+    good: int = 0
     calms: list[tuple[float, float]] = field(default_factory=list)
     failed: int = 0
 
@@ -167,7 +170,11 @@ async def _measure(bench: Bench, servers: tuple[Server, Server], container: str,
 
 
 async def _run_round(bench: Bench, trial: Trial) -> None:
+    cpu_s = trial.server.cpu_seconds()
     peak = await trial.load.run_closed(bench.seconds)
+    trial.cpu_s += trial.server.cpu_seconds() - cpu_s
+    trial.elapsed += peak.elapsed
+    trial.good += peak.good
     per_s = peak.good / peak.elapsed
     if not per_s:
         raise BenchError(f"{trial.name}: no reply was good")
@@ -184,6 +191,9 @@ def _make_row(trial: Trial, bare: Trial, size: int) -> Row:
         about=trial.about,
         per_s=middle(trial.peaks),
         ratio=middle(ratios),
+        cpu_us=1e6 * trial.cpu_s / trial.good,
+        cpu_ratio=(bare.cpu_s / bare.good) / (trial.cpu_s / trial.good),
+        busy=trial.cpu_s / trial.elapsed,
         p50_ms=middle([p50 for p50, _ in trial.calms]),
         p99_ms=middle([p99 for _, p99 in trial.calms]),
         best_p99_ms=min(p99 for _, p99 in trial.calms),

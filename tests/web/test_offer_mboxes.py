@@ -7,6 +7,7 @@ import pytest
 
 from gateway.decisioning.mboxes import OfferMboxes
 from gateway.offers.instances import Space
+from tests.faults.proxy import Fault, Proxy
 from tests.stage import ORGANIZATION, Answer, Stage, run_stage
 from tests.web.callers import Caller
 from tests.web.deciders import Shop
@@ -118,3 +119,37 @@ async def test_what_cannot_be_decided_is_default_content_with_a_reason(shop: Sho
 async def test_nothing_is_asked_where_nothing_is_configured(bundled_stage: Stage):
     mboxes: OfferMboxes = bundled_stage.running.services.decisions.mboxes
     assert not mboxes.is_used
+
+
+@pytest.mark.parametrize(
+    ("variable", "shows", "degraded"),
+    [
+        ("PROFILES_REDIS_URL", "", 'profiles;missing="sale"'),
+        ("CAPS_REDIS_URL", "<p>default</p>", "caps-closed"),
+        ("REPOSITORY_REDIS_URL", "<p>scarce</p>", None),
+    ],
+)
+@pytest.mark.parametrize("fault", ["vanish", "refuse"])
+async def test_trouble_costs_a_page_no_more_than_its_offer(
+    shop: Shop, clean_url: str, variable: str, shows: str, degraded: str | None, fault: Fault
+):
+    """gw:F9, O1, C4, R5: never an error, always in time."""
+    activity = shop.made["a"]["@id"]
+    mapped = f'{{ sale = {{ container = "{shop.caller.container}", activity = "{activity}" }} }}'
+    changes = {
+        "GATEWAY_OFFERS__MBOXES": mapped,
+        "GATEWAY_CAPS__TIMEOUT_MS": "100",
+        "GATEWAY_CAPS__PATIENCE_MS": "200",
+        "GATEWAY_PROFILES__TIMEOUT_MS": "100",
+    }
+    async with Proxy(clean_url.removeprefix("unix://")) as proxy:
+        secrets = {variable: f"redis://127.0.0.1:{proxy.port}"}
+        async with run_stage(clean_url, changes, secrets) as stage:
+            assert shown(await stage.post(mboxes("homepage-hero", "sale", id={"tntId": "dddd"})))[1] == "<p>scarce</p>"
+            await proxy.begin(fault)
+            answer = await stage.post(mboxes("homepage-hero", "sale", id={"tntId": "eeee"}), sessionId="s2")
+            assert answer.status == 200
+            hero, sale = shown(answer)
+            assert hero
+            assert sale == shows
+            assert answer.headers.get("X-Gateway-Degraded") == degraded

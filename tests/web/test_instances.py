@@ -450,9 +450,9 @@ async def test_long_bodies_are_checked_beside_the_event_loop(editor: Caller, mon
     """repo:K10: one of 1 MiB may need a second, in which others want answers; small ones need no thread."""
     threads: list[bool] = []
 
-    def note(body: bytes) -> object:
+    def note(body: bytes, most_bytes: int) -> object:
         threads.append(threading.current_thread() is threading.main_thread())
-        return read_json(body)
+        return read_json(body, most_bytes)
 
     monkeypatch.setattr("gateway.web.writing.read_json", note)
     await editor.make("tag", {"xdm:name": "short"})

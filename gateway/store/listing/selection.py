@@ -111,7 +111,7 @@ def write_different(place: str, condition: Condition) -> Part:
     """Test for a value of a type the literal can be, and another one than it (F5, F6)."""
     tests, values = [], []
     for kind, key in read_keys(condition.values[0], condition.kind).items():
-        tests.append(f"({place} > ? AND {place} < ? AND {place} <> ?)")
+        tests.append(f"({place} >= ? AND {place} < ? AND {place} <> ?)")
         values += [kind, following(kind), key]
     return f"({' OR '.join(tests)})", list(values)
 

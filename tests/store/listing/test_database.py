@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Problem
@@ -94,6 +94,7 @@ FILTERS = st.one_of(COMPARED, st.tuples(PATHS, st.just("~"), EXPRESSIONS))
 
 @settings(max_examples=250, deadline=None)
 @given(WORLDS, st.lists(FILTERS, min_size=1, max_size=3))
+@example([({"p": ""}, 1)], [(("p",), "!=", "a")])
 def test_filters_keep_what_the_rules_say(contents, filters):
     """repo:F1-F9 over values of every type, arrays, nested arrays and missing ones."""
     resolved = [(oracle.resolve(path), operator, value) for path, operator, value in filters]

@@ -8,7 +8,7 @@ import msgspec
 from gateway.decisioning.catalogues import View, drive
 from gateway.decisioning.decider import Asking
 from gateway.decisioning.repeats import Repeat, make_digest
-from gateway.errors import InvalidBody, Problem, RequestError, Violation
+from gateway.errors import InvalidBody, Problem, RequestError, StoreTimeout, Violation
 from gateway.offers.candidates import list_candidates
 from gateway.offers.decide import resolve
 from gateway.offers.decision_requests import read_request
@@ -65,7 +65,7 @@ async def _decide(call: Call, container: str) -> Answer:
         authorization = call.request.headers.get("Authorization", "")
         parts = (authorization, str(asking.space), container, request_id)
         digest = make_digest(*(part.encode("utf-8", "surrogateescape") for part in parts), raw)
-        body = await call.services.decisions.repeats.answer(Repeat(digest, deadline, b'"xdm:dryRun"' not in raw), make)
+        body = await call.services.decisions.repeats.answer(Repeat(digest, deadline), make)
     return _answer(200, body, media_type, [("X-Gateway-Degraded", reason) for reason in degraded])
 
 
@@ -91,7 +91,7 @@ async def _make_answer(
     if settled.degraded:
         services.metrics.count_degraded(settled.degraded)
         degraded.append(settled.degraded)
-    return encode(await services.decisions.decider.respond(settled))
+    return encode(await services.decisions.decider.respond(settled, asking.deadline))
 
 
 async def list_offers(call: Call) -> Answer:
@@ -143,8 +143,12 @@ def check_context(registry: Registry, schema: str, data: JsonObject) -> list[Vio
 async def _open(call: Call, container: str, deadline: float) -> View:
     """Give the container of the path as decisions see it; raises Problem 404 also for one the caller may not see."""
     catalogues, space = call.services.decisions.catalogues, call.caller.space
-    if catalogues.peek(space, container) is None:
-        await Containers(call).read(container)  # nobody makes this worker load what they may not see
+    if catalogues.peek(space, container) is None:  # nobody makes this worker load what they may not see
+        try:
+            async with asyncio.timeout_at(deadline):
+                await Containers(call).read(container)
+        except TimeoutError as error:
+            raise StoreTimeout("The repository did not say in time who may see this container") from error
     view = await catalogues.find(space, container, deadline)
     if view is None or not call.caller.grants.may_read(container, view.owners):
         raise Problem(404, "container-not-found", "There is no container with this id")

@@ -24,7 +24,7 @@ from gateway.errors import (
 from gateway.offers.capping import Counter, Granted, Refused, Selection, Unavailable, Verdict, judge
 from gateway.offers.instances import Space
 from gateway.store.cap_claims import BAD_EPOCH, Lost, Move, Moves, Outcome, read_outcome, write_claims
-from gateway.store.cap_keys import SHARDS, CapKeys, Shard, digest_space, read_name
+from gateway.store.cap_keys import FORMER, SHARDS, CapKeys, Shard, digest_space, read_name
 from gateway.store.cluster import Nodes
 from gateway.store.connection import Store
 from gateway.store.epoch import Epoch
@@ -235,7 +235,7 @@ class Caps:
 
         Gives in how many containers it had any; raises StoreError.
         """
-        names = [bytes(name).decode() for name in await self._nodes.call("SMEMBERS", SHARDS)]
+        names = [bytes(name).decode() for name in await self._nodes.call("SUNION", SHARDS, FORMER)]
         begun = [shard for name in names if (shard := read_name(name)) and shard.space == digest_space(space)]
         gone = 0
         for container in {shard.container for shard in begun}:

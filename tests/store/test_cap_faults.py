@@ -173,6 +173,16 @@ async def test_a_reset_of_the_epoch_keeps_counts_that_are_there(redis_url, store
         assert (await read_epoch(caps._nodes)).token == caps.epoch.token
 
 
+async def test_an_erasure_finds_counters_of_before_a_reset_of_the_epoch(redis_url, store, tmp_path):
+    """Profiles U4: also where nothing was claimed since."""
+    async with open_caps(redis_url) as caps:
+        assert await claim(caps, claim_one("o", 2, profile_cap=1)) == Granted()
+        for _ in range(2):
+            await reset_epoch(caps._nodes, Record(""), 1)
+        assert await caps.forget_profile(SPACE, "p") == 1
+        assert await store.call("KEYS", "*:profile:*") == []
+
+
 async def test_a_part_of_the_store_that_was_lost_is_noticed(redis_url, store):
     """As when one primary of a cluster comes back empty: its shard is closed, the others go on."""
     async with open_caps(redis_url, shards=2) as caps:

@@ -1,7 +1,9 @@
 """Offer decisions over HTTP: decide, list candidates, diagnose, take feedback (spec decisions-api §2)."""
 
 import asyncio
+from collections.abc import Awaitable
 from functools import lru_cache, partial
+from typing import TypeVar
 
 import msgspec
 
@@ -34,24 +36,26 @@ CONTEXTS = frozenset(("dma_offers", "acp"))
 _DECISION = Native(XDM, f'{XDM}; schema="{RESPONSE};version=1.0"', frozenset({RESPONSE}))
 _PLAIN = make_native(XDM)
 
+Found = TypeVar("Found")
+
 
 async def decide(call: Call) -> Answer:
     """Answer D1."""
-    return await _decide(call, call.names["container"])
+    return await _decide(call, call.names["container"], _find_deadline(call))
 
 
 async def decide_anywhere(call: Call) -> Answer:
     """Answer D5: in the only container of the sandbox that decisions can be made in."""
-    containers = await Containers(call).list_visible()
+    deadline = _find_deadline(call)
+    containers = await _by(deadline, Containers(call).list_visible())
     ids = [one.instance_id for one in containers if CONTEXTS & _read_contexts(one.document)]
     if len(ids) != 1:
         message = f"Name the container in the path: {len(ids)} containers of this sandbox could be meant"
         raise Problem(422, "container-ambiguous", message)
-    return await _decide(call, ids[0])
+    return await _decide(call, ids[0], deadline)
 
 
-async def _decide(call: Call, container: str) -> Answer:
-    deadline = _find_deadline(call)
+async def _decide(call: Call, container: str, deadline: float) -> Answer:
     view = await _open(call, container, deadline)
     media_type = _choose(tuple(call.request.headers.getall("Accept", ())), _DECISION)
     schema = _read_schema(call.request.headers.get("Content-Type"))
@@ -144,15 +148,20 @@ async def _open(call: Call, container: str, deadline: float) -> View:
     """Give the container of the path as decisions see it; raises Problem 404 also for one the caller may not see."""
     catalogues, space = call.services.decisions.catalogues, call.caller.space
     if catalogues.peek(space, container) is None:  # nobody makes this worker load what they may not see
-        try:
-            async with asyncio.timeout_at(deadline):
-                await Containers(call).read(container)
-        except TimeoutError as error:
-            raise StoreTimeout("The repository did not say in time who may see this container") from error
+        await _by(deadline, Containers(call).read(container))
     view = await catalogues.find(space, container, deadline)
     if view is None or not call.caller.grants.may_read(container, view.owners):
         raise Problem(404, "container-not-found", "There is no container with this id")
     return view
+
+
+async def _by(deadline: float, asked: Awaitable[Found]) -> Found:
+    """Give what the repository says; raises StoreTimeout at the deadline, which may be long before its own."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await asked
+    except TimeoutError as error:
+        raise StoreTimeout("The repository did not say in time which containers there are") from error
 
 
 def _find_deadline(call: Call) -> float:

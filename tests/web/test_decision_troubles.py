@@ -1,6 +1,7 @@
 """Decisions while Redis hangs, refuses, is read-only, emptied or full: in time, with the mode obeyed (gw:C4, R5)."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ from tests.faults.proxy import Fault, Proxy
 from tests.stage import Stage, run_stage
 from tests.store.servers import connected
 from tests.web.callers import Caller
-from tests.web.deciders import Shop, chosen
+from tests.web.deciders import Shop, chosen, request
 
 DEADLINE_MS = 1500
 QUICK = {
@@ -162,7 +163,11 @@ async def test_a_container_that_cannot_be_looked_up_is_answered_by_the_deadline(
             shop.caller.container = "018f7a60-0000-7000-8000-000000000000"
             async with asyncio.timeout(20):
                 answer = await shop.ask("GET", "diagnostics", x_request_timeout_ms="300")
-            assert (answer.status, answer.body["type"]) == (503, "/problems/unavailable")
+                headers = shop.caller.headers | {"x-request-timeout-ms": "300", "Content-Type": "application/json"}
+                body = json.dumps(request("xcore:offer-activity:1"))
+                anywhere = await stage.ask("POST", "/data/core/ods/decisions", data=body, headers=headers)
+            for each in (answer, anywhere):
+                assert (each.status, each.body["type"]) == (503, "/problems/unavailable")
 
 
 async def test_a_write_is_in_the_decisions_of_every_gateway_within_two_seconds(clean_url: str):

@@ -217,6 +217,12 @@ class StoreUnreachable(StoreError):
     code = "store-unreachable"
 
 
+class CountsLost(StoreError):
+    """Redis has lost counts of caps, or is another one than those were kept in."""
+
+    code = "counts-lost"
+
+
 class ScriptFailed(StoreError):
     """Redis refused a command or a Lua script broke."""
 

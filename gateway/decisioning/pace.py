@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from gateway.errors import Problem
@@ -21,17 +21,30 @@ class Aside:
         self._pool = ThreadPoolExecutor(1, "long-decision")
         self._places = threading.Semaphore(_MOST_WAITING)
 
-    async def run(self, work: Callable[[], Result], deadline: float | None) -> Result:
-        """Give the result of `work`. Raises Problem 503 when too much is waiting, or at `deadline` (None: never)."""
+    async def run(self, work: Callable[[], Result], deadline: float) -> Result:
+        """Give the result of `work`. Raises Problem 503 when too much is waiting, or at `deadline`."""
         if not self._places.acquire(blocking=False):
             raise overloaded()
-        future = self._pool.submit(work)
-        future.add_done_callback(lambda _: self._places.release())
+        future = self._submit(work)
         try:
             async with asyncio.timeout_at(deadline):
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
             raise overloaded() from error
+
+    async def finish(self, work: Callable[[], Result], deadline: float) -> Result:
+        """Give the result of `work` in any case; what has not begun by `deadline` is done on the event loop."""
+        if not self._places.acquire(blocking=False):
+            return work()
+        future = self._submit(work)
+        result = asyncio.wrap_future(future)
+        await asyncio.wait([result], timeout=max(0.0, deadline - asyncio.get_running_loop().time()))
+        return work() if future.cancel() else await result
+
+    def _submit(self, work: Callable[[], Result]) -> "Future[Result]":
+        future = self._pool.submit(work)
+        future.add_done_callback(lambda _: self._places.release())
+        return future
 
     def close(self) -> None:
         """Take on nothing more; what waits is dropped."""

@@ -26,8 +26,6 @@ class Repeat(Struct, frozen=True):
 
     digest: bytes
     deadline: float
-    is_shared: bool
-    """whether other gateways have to know: not for what is only tried"""
 
 
 def make_digest(*parts: bytes) -> bytes:
@@ -56,15 +54,18 @@ class Repeats:
         kept = self._find(repeat.digest)
         if kept is not None:
             return kept
+        loop = asyncio.get_running_loop()
         first = self._under_way.get(repeat.digest)
         while first is not None:
-            await asyncio.wait([first])
+            await asyncio.wait([first], timeout=max(0.0, repeat.deadline - loop.time()))
+            if not first.done():  # it may have been given more time than its repeat
+                raise overloaded()
             if not first.cancelled():
                 return first.result()
             first = self._under_way.get(repeat.digest)  # whoever asked first went away: the next one is first
-        future = self._under_way[repeat.digest] = asyncio.get_running_loop().create_future()
+        future = self._under_way[repeat.digest] = loop.create_future()
         try:
-            body = await self._share(repeat, make) if repeat.is_shared else await make()
+            body = await self._share(repeat, make)
         except BaseException as error:
             self._end(repeat.digest, future, error)
             raise

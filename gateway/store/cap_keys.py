@@ -18,6 +18,9 @@ EPOCH = b"caps:{epoch}:token"
 SHARDS = b"caps:{epoch}:shards"
 """Set of the shards that were begun, each as `Shard.name`."""
 
+FORMER = b"caps:{epoch}:former"
+"""Set of the shards that were begun before the last reset of the epoch: they may still hold counts."""
+
 _CONTAINER = re.compile(r"[0-9A-Za-z._-]{1,128}", re.ASCII)
 _NAME = re.compile(r"([0-9a-f]{32}) (\S+) (\d+)", re.ASCII)
 

@@ -13,11 +13,18 @@ from typing import Literal
 from msgspec import Struct
 
 from gateway.config import Caps as CapSettings
-from gateway.errors import ConfigError, GatewayError, ScriptFailed, StoreError, StoreTimeout, StoreUnreachable
+from gateway.errors import (
+    ConfigError,
+    CountsLost,
+    GatewayError,
+    ScriptFailed,
+    StoreTimeout,
+    StoreUnreachable,
+)
 from gateway.offers.capping import Counter, Granted, Refused, Selection, Unavailable, Verdict, judge
 from gateway.offers.instances import Space
 from gateway.store.cap_claims import BAD_EPOCH, Lost, Move, Moves, Outcome, read_outcome, write_claims
-from gateway.store.cap_keys import SHARDS, CapKeys, Shard, digest_space, read_name
+from gateway.store.cap_keys import FORMER, SHARDS, CapKeys, Shard, digest_space, read_name
 from gateway.store.cluster import Nodes
 from gateway.store.connection import Store
 from gateway.store.epoch import Epoch
@@ -97,6 +104,8 @@ class Caps:
                 )
         except ConfigError as error:
             self._blame(error)
+            verdict = Unavailable("closed")
+        except CountsLost:
             verdict = Unavailable("closed")
         except (GatewayError, TimeoutError):
             verdict = Unavailable(self._mode)
@@ -183,10 +192,18 @@ class Caps:
         return totals
 
     async def _read(self, shard: Shard, profile: bytes, counters: list[Counter]) -> dict[Counter, int]:
-        if not await self.epoch.admit(shard):
-            raise StoreError("Counts of caps were lost in Redis")
+        is_right = await self.epoch.admit(shard)
         args = [part for counter in counters for part in (counter.scope[0], counter.offer)]
-        ran = await self._nodes.run(_READ, [shard.epoch, shard.counts, profile], [self.epoch.token, *args])
+        while is_right:
+            try:
+                ran = await self._nodes.run(_READ, [shard.epoch, shard.counts, profile], [self.epoch.token, *args])
+                break
+            except ScriptFailed as error:
+                if BAD_EPOCH not in error.message:
+                    raise
+                is_right = await self.epoch.readmit(shard)
+        else:
+            raise CountsLost("Counts of caps were lost in Redis")
         return {counter: int(count or 0) for counter, count in zip(counters, ran.reply, strict=True)}
 
     async def show(self, space: Space, container: str) -> dict[str, int]:
@@ -218,7 +235,7 @@ class Caps:
 
         Gives in how many containers it had any; raises StoreError.
         """
-        names = [bytes(name).decode() for name in await self._nodes.call("SMEMBERS", SHARDS)]
+        names = [bytes(name).decode() for name in await self._nodes.call("SUNION", SHARDS, FORMER)]
         begun = [shard for name in names if (shard := read_name(name)) and shard.space == digest_space(space)]
         gone = 0
         for container in {shard.container for shard in begun}:

@@ -96,7 +96,11 @@ class DecisionEvents:
         """
         while self._queue:
             batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
-            done = await asyncio.gather(*(self._write(*each) for each in batch), return_exceptions=True)
+            try:
+                done = await asyncio.gather(*(self._write(*each) for each in batch), return_exceptions=True)
+            except asyncio.CancelledError:  # nobody knows what was written: whoever ends this writes it again
+                self._queue.extendleft(reversed(batch))
+                raise
             again = []
             for each, failure in zip(batch, done, strict=True):
                 if isinstance(failure, ScriptFailed):

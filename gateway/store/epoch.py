@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway.errors import ConfigError, StoreError
 from gateway.ids import new_id
-from gateway.store.cap_keys import EPOCH, SHARDS, Shard
+from gateway.store.cap_keys import EPOCH, FORMER, SHARDS, Shard
 from gateway.store.cluster import Nodes
 from gateway.telemetry import get_log
 
@@ -173,6 +173,7 @@ async def reset_epoch(nodes: Nodes, record: Record, shards: int) -> str:
     known = dict.fromkeys(each for each in (record.read(), stored.token, *stored.replaces) if each)
     replaces = " ".join(list(known)[:_MOST_REPLACED])
     await nodes.call("HSET", EPOCH, "token", token, "shards", stored.shards or shards, "replaces", replaces)
+    await nodes.call("SUNIONSTORE", FORMER, FORMER, SHARDS)
     await nodes.call("DEL", SHARDS)  # a shard that was lost is begun anew; one that is there has a replaced token
     record.write(token)
     return token

@@ -30,7 +30,6 @@ from gateway.web.subjects import Containers
 from gateway.web.wire import decode_object, encode, read_limited
 
 MOST_BODY = 256 * 1024
-Result = TypeVar("Result")
 XDM = "application/vnd.adobe.xdm+json"
 RESPONSE = "https://ns.adobe.com/experience/offer-management/decision-response"
 CONTEXTS = frozenset(("dma_offers", "acp"))
@@ -38,24 +37,26 @@ CONTEXTS = frozenset(("dma_offers", "acp"))
 _DECISION = Native(XDM, f'{XDM}; schema="{RESPONSE};version=1.0"', frozenset({RESPONSE}))
 _PLAIN = make_native(XDM)
 
+Found = TypeVar("Found")
+
 
 async def decide(call: Call) -> Answer:
     """Answer D1."""
-    return await _decide(call, call.names["container"])
+    return await _decide(call, call.names["container"], _find_deadline(call))
 
 
 async def decide_anywhere(call: Call) -> Answer:
     """Answer D5: in the only container of the sandbox that decisions can be made in."""
-    containers = await _by(_find_deadline(call), Containers(call).list_visible())
+    deadline = _find_deadline(call)
+    containers = await _by(deadline, Containers(call).list_visible())
     ids = [one.instance_id for one in containers if CONTEXTS & _read_contexts(one.document)]
     if len(ids) != 1:
         message = f"Name the container in the path: {len(ids)} containers of this sandbox could be meant"
         raise Problem(422, "container-ambiguous", message)
-    return await _decide(call, ids[0])
+    return await _decide(call, ids[0], deadline)
 
 
-async def _decide(call: Call, container: str) -> Answer:
-    deadline = _find_deadline(call)
+async def _decide(call: Call, container: str, deadline: float) -> Answer:
     view = await _open(call, container, deadline)
     media_type = _choose(tuple(call.request.headers.getall("Accept", ())), _DECISION)
     schema = _read_schema(call.request.headers.get("Content-Type"))
@@ -70,8 +71,7 @@ async def _decide(call: Call, container: str) -> Answer:
         authorization = call.request.headers.get("Authorization", "")
         parts = (authorization, str(asking.space), container, request_id)
         digest = make_digest(*(part.encode("utf-8", "surrogateescape") for part in parts), raw)
-        repeat = Repeat(digest, deadline, is_shared=not request.is_dry)
-        body = await call.services.decisions.repeats.answer(repeat, make)
+        body = await call.services.decisions.repeats.answer(Repeat(digest, deadline), make)
     return _answer(200, body, media_type, [("X-Gateway-Degraded", reason) for reason in degraded])
 
 
@@ -98,7 +98,7 @@ async def _make_answer(call: Call, view: View, asking: Asking, request: Decision
     if settled.degraded:
         services.metrics.count_degraded(settled.degraded)
         degraded.append(settled.degraded)
-    return encode(await services.decisions.decider.respond(settled))
+    return encode(await services.decisions.decider.respond(settled, asking.deadline))
 
 
 async def list_offers(call: Call) -> Answer:
@@ -152,21 +152,21 @@ def check_context(registry: Registry, schema: str, data: JsonObject) -> list[Vio
 async def _open(call: Call, container: str, deadline: float) -> View:
     """Give the container of the path as decisions see it; raises Problem 404 also for one the caller may not see."""
     catalogues, space = call.services.decisions.catalogues, call.caller.space
-    if catalogues.peek(space, container) is None:
-        await _by(deadline, Containers(call).read(container))  # nobody makes this worker load what they may not see
+    if catalogues.peek(space, container) is None:  # nobody makes this worker load what they may not see
+        await _by(deadline, Containers(call).read(container))
     view = await catalogues.find(space, container, deadline)
     if view is None or not call.caller.grants.may_read(container, view.owners):
         raise Problem(404, "container-not-found", "There is no container with this id")
     return view
 
 
-async def _by(deadline: float, asking: Awaitable[Result]) -> Result:
-    """Wait for the store, but not beyond the deadline; raises StoreError."""
+async def _by(deadline: float, asked: Awaitable[Found]) -> Found:
+    """Give what the repository says; raises StoreTimeout at the deadline, which may be long before its own."""
     try:
         async with asyncio.timeout_at(deadline):
-            return await asking
+            return await asked
     except TimeoutError as error:
-        raise StoreTimeout("The store did not answer by the request's deadline") from error
+        raise StoreTimeout("The repository did not say in time which containers there are") from error
 
 
 def _find_deadline(call: Call) -> float:

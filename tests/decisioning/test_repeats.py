@@ -11,8 +11,8 @@ from gateway.store.connection import Store
 from gateway.store.keys import Keys
 
 
-def repeat(text: bytes, *, is_shared: bool = True) -> Repeat:
-    return Repeat(make_digest(text), asyncio.get_running_loop().time() + 10, is_shared)
+def repeat(text: bytes) -> Repeat:
+    return Repeat(make_digest(text), asyncio.get_running_loop().time() + 10)
 
 
 async def give(body: bytes) -> bytes:
@@ -27,10 +27,10 @@ def test_parts_cannot_run_into_each_other():
 async def test_memory_is_bounded_and_what_had_to_go_is_counted(store: Store, keys: Keys):
     repeats = Repeats(AnswerStore(store, keys), most_bytes=100)
     for number in range(10):
-        await repeats.answer(repeat(b"%d" % number, is_shared=False), lambda: give(b"x" * 40))
+        await repeats.answer(repeat(b"%d" % number), lambda: give(b"x" * 40))
     assert repeats.forgotten == 8
-    assert await repeats.answer(repeat(b"9", is_shared=False), lambda: give(b"new")) == b"x" * 40
-    assert await repeats.answer(repeat(b"0", is_shared=False), lambda: give(b"new")) == b"new"
+    for number in (9, 0):  # the first is in memory, the other one in Redis still
+        assert await repeats.answer(repeat(b"%d" % number), lambda: give(b"new")) == b"x" * 40
 
 
 async def test_who_waits_takes_over_from_a_caller_who_went_away(store: Store, keys: Keys):
@@ -60,13 +60,12 @@ async def test_a_failure_fails_those_who_wait_and_is_not_kept(store: Store, keys
     assert await repeats.answer(repeat(b"a"), lambda: give(b"well")) == b"well"
 
 
-@pytest.mark.parametrize("is_shared", [True, False])
-async def test_without_redis_this_worker_knows_its_own_answers(keys: Keys, is_shared: bool):
+async def test_without_redis_this_worker_knows_its_own_answers(keys: Keys):
     away = await Store.connect("unix:///nowhere.sock", timeout_ms=100, connect_timeout_ms=100, max_waiting=10)
     try:
         repeats = Repeats(AnswerStore(away, keys), most_bytes=100)
         for _ in range(2):
-            assert await repeats.answer(repeat(b"a", is_shared=is_shared), lambda: give(b"first")) == b"first"
+            assert await repeats.answer(repeat(b"a"), lambda: give(b"first")) == b"first"
     finally:
         await away.close()
 
@@ -79,3 +78,23 @@ async def test_no_key_tells_what_was_asked(store: Store, keys: Keys):
     assert b"canary" not in key
     assert make_digest(b"canary").hex().encode() not in key
     assert 0 < await store.call("PTTL", key) <= 60_000
+
+
+async def test_a_repeat_with_less_time_than_the_first_gives_up_in_time(store: Store, keys: Keys):
+    """The first may have been given a minute; its repeat has its own deadline, and harms nobody by giving up."""
+    loop, begun, end = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    repeats, digest = Repeats(AnswerStore(store, keys), 1_000_000), make_digest(b"one call")
+
+    async def make() -> bytes:
+        begun.set()
+        await end.wait()
+        return b"answer"
+
+    first = asyncio.create_task(repeats.answer(Repeat(digest, loop.time() + 60), make))
+    await begun.wait()
+    with pytest.raises(Problem, match="too much") as refused:
+        await repeats.answer(Repeat(digest, loop.time() + 0.05), make)
+    assert refused.value.status == 503
+    end.set()
+    assert await first == b"answer"
+    assert await repeats.answer(Repeat(digest, loop.time() + 60), make) == b"answer"

@@ -115,10 +115,22 @@ async def test_an_emptied_store_closes_caps_in_either_mode(redis_url, store, mod
     async with open_caps(redis_url, when_store_fails=mode, shards=shards) as caps:
         assert await claim(caps, claim_one("o", 1)) == Granted()
         await store.call("FLUSHALL")
-        for _ in range(2):
-            assert await claim(caps, claim_one("o", 1)) == Unavailable("closed")
+        tried = Selection(claim_one("o", 1).claims, is_dry=True)
+        for selection in (tried, claim_one("o", 1), claim_one("o", 1), tried):
+            assert await claim(caps, selection) == Unavailable("closed")
         assert caps.epoch.is_lost
         assert await count(store) == 0
+
+
+@MODES
+async def test_a_lost_shard_closes_claims_that_need_its_share(redis_url, store, mode):
+    """gw:C6: also where it is only met when a cap was edited and shares are given out anew."""
+    async with open_caps(redis_url, when_store_fails=mode, shards=3) as caps:
+        assert await claim(caps, claim_one("o", 9)) == Granted()
+        at = caps._find(somebody()).at.number
+        await store.call("DEL", *await store.call("KEYS", f"*{{shop:{(at + 1) % 3}}}*"))
+        assert await claim(caps, claim_one("o", 5)) == Unavailable("closed")
+        assert caps.epoch.is_lost
 
 
 async def test_an_emptied_store_is_noticed_by_a_gateway_that_starts_later(redis_url, store, tmp_path):
@@ -159,6 +171,16 @@ async def test_a_reset_of_the_epoch_keeps_counts_that_are_there(redis_url, store
             assert isinstance(await claim(other, claim_one("o", 2)), Refused)
         assert isinstance(await claim(caps, claim_one("o", 2)), Refused)
         assert (await read_epoch(caps._nodes)).token == caps.epoch.token
+
+
+async def test_an_erasure_finds_counters_of_before_a_reset_of_the_epoch(redis_url, store, tmp_path):
+    """Profiles U4: also where nothing was claimed since."""
+    async with open_caps(redis_url) as caps:
+        assert await claim(caps, claim_one("o", 2, profile_cap=1)) == Granted()
+        for _ in range(2):
+            await reset_epoch(caps._nodes, Record(""), 1)
+        assert await caps.forget_profile(SPACE, "p") == 1
+        assert await store.call("KEYS", "*:profile:*") == []
 
 
 async def test_a_part_of_the_store_that_was_lost_is_noticed(redis_url, store):

@@ -8,6 +8,7 @@ import structlog
 from gateway.config import Events, Settings
 from gateway.errors import ConfigError, StoreError
 from gateway.offers.instances import Space
+from gateway.store import decision_events
 from gateway.store.cap_keys import CapKeys
 from gateway.store.cluster import Access, open_nodes
 from gateway.store.counting import open_counting
@@ -49,6 +50,24 @@ async def test_events_are_written_in_order_in_the_background(events):
     assert [entry.event["xdm:propositionId"] for entry in kept] == [f"{number}" for number in range(40)]
     assert {(entry.kind, entry.space, entry.container) for entry in kept} == {("decision", SPACE, "shop")}
     writing.cancel()
+
+
+async def test_what_was_under_way_when_the_gateway_ends_is_written_or_counted_as_dropped(events, store, monkeypatch):
+    """dec:EV1: a loss is logged, also the loss of what had left for a Redis that hangs."""
+    monkeypatch.setattr(decision_events, "_END_S", 0.05)
+    await store.call("CLIENT", "PAUSE", 60_000, "WRITE")
+    try:
+        events.put(SPACE, event(1))
+        writing = asyncio.create_task(events.run())
+        await wait_until(lambda: not events.waiting)
+        writing.cancel()
+        await asyncio.wait([writing])
+        with structlog.testing.capture_logs() as logs:
+            await events.end()
+    finally:
+        await store.call("CLIENT", "UNPAUSE")
+    assert (events.counts.written, events.counts.dropped, events.waiting) == (0, 1, 0)
+    assert [line["event"] for line in logs] == ["events.dropped"]
 
 
 async def test_what_does_not_fit_is_dropped_counted_and_logged_once(events):

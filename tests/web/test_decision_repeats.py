@@ -39,18 +39,21 @@ async def test_repeats_that_arrive_while_the_first_is_under_way_wait_for_it(shop
     assert chosen(await shop.decide(activity)) == [[shop.made["scarce"]["@id"]]]
 
 
-async def test_another_gateway_knows_the_answer_too(shop: Shop):
-    """dec:CA13, X5: also while it is under way."""
+@pytest.mark.parametrize("members", [{}, {"xdm:dryRun": False}, {"xdm:dryRun": True}], ids=["plain", "real", "dry"])
+async def test_another_gateway_knows_the_answer_too(shop: Shop, members: dict[str, bool]):
+    """dec:CA13, X5: also while it is under way, and whether or not the body speaks of a dry run."""
     activity, here = shop.made["a"]["@id"], shop.caller.stage
     there = shop.made["second"]["stage"]
 
     async def ask(stage: object) -> bytes:
         other = Shop(Caller(stage, shop.caller.container))  # type: ignore[arg-type]
-        return (await other.decide(activity, x_request_id="page-1")).raw
+        return (await other.decide(activity, body=members, x_request_id="page-1")).raw
 
     answers = await asyncio.gather(*(ask(stage) for _ in range(10) for stage in (here, there)))
     assert len(set(answers)) == 1
     assert chosen(await shop.decide(activity)) == [[shop.made["scarce"]["@id"]]], "it was counted once"
+    left = [] if not members.get("xdm:dryRun") else [shop.made["scarce"]["@id"]]
+    assert chosen(await shop.decide(activity)) == [left]
 
 
 @pytest.mark.parametrize("change", ["body", "token", "id", "container"])

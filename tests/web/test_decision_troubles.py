@@ -1,6 +1,7 @@
 """Decisions while Redis hangs, refuses, is read-only, emptied or full: in time, with the mode obeyed (gw:C4, R5)."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from gateway.decisioning import catalogues
+from gateway.offers.instances import Space
 from gateway.store.connection import Store
 from tests.faults.proxy import Fault, Proxy
 from tests.stage import Stage, run_stage
 from tests.store.servers import connected
 from tests.web.callers import Caller
-from tests.web.deciders import Shop, chosen
+from tests.web.deciders import Shop, chosen, request
 
 DEADLINE_MS = 1500
 QUICK = {
@@ -149,6 +152,24 @@ async def test_without_the_repository_decisions_go_on_from_the_last_snapshot(cle
             assert "Redis" not in unknown.raw.decode(), "repo:14X3"
 
 
+async def test_a_container_that_cannot_be_looked_up_is_answered_by_the_deadline(clean_url: str):
+    """gw:F3: also where the repository may take much longer than the call."""
+    async with proxied(clean_url) as proxy:
+        secrets = {"REPOSITORY_REDIS_URL": f"redis://127.0.0.1:{proxy.port}"}
+        async with run_stage(clean_url, QUICK | {"GATEWAY_REPOSITORY__TIMEOUT_MS": "30000"}, secrets) as stage:
+            shop = Shop(Caller(stage))
+            await shop.caller.make_container()
+            await proxy.begin("vanish")
+            shop.caller.container = "018f7a60-0000-7000-8000-000000000000"
+            async with asyncio.timeout(20):
+                answer = await shop.ask("GET", "diagnostics", x_request_timeout_ms="300")
+                headers = shop.caller.headers | {"x-request-timeout-ms": "300", "Content-Type": "application/json"}
+                body = json.dumps(request("xcore:offer-activity:1"))
+                anywhere = await stage.ask("POST", "/data/core/ods/decisions", data=body, headers=headers)
+            for each in (answer, anywhere):
+                assert (each.status, each.body["type"]) == (503, "/problems/unavailable")
+
+
 async def test_a_write_is_in_the_decisions_of_every_gateway_within_two_seconds(clean_url: str):
     """dec:AL1, X4, gw:R2."""
     async with run_stage(clean_url) as first, run_stage(clean_url) as second:
@@ -185,3 +206,28 @@ async def test_what_is_being_deleted_cannot_be_asked_for_and_may_come_back(bundl
     assert (await shop.caller.delete_and_wait(shop.made["a"]["instanceId"])).status in (200, 404)
     answer = await shop.decide(activity)
     assert (answer.status, answer.body["type"]) == (422, "/problems/activity-not-found")
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 3600.0], ids=["later", "before"])
+async def test_counters_of_a_deleted_offer_go_once_no_gateway_decides_with_it(
+    clean_url: str, monkeypatch: pytest.MonkeyPatch, wait_s: float
+):
+    """Dec §7.3, CA7: a gateway that has not heard of the end must not find them gone and count from 0."""
+    monkeypatch.setattr(catalogues, "FORGET_AFTER_S", wait_s)
+    async with run_stage(clean_url) as stage:
+        shop = await Shop(Caller(stage)).open()
+        offer = await shop.add_offer("short-lived", 9, global_cap=1)
+        await shop.add_activity("a")
+        assert chosen(await shop.decide(shop.made["a"]["@id"])) == [[offer]]
+        await shop.caller.delete_and_wait(shop.made["a"]["instanceId"])
+        await shop.caller.delete_and_wait(shop.made["short-lived"]["instanceId"])
+        business = stage.running.services.business
+        assert business is not None
+        space, container = Space("DEMO@AdobeOrg", "prod"), shop.caller.container
+        view = await business.decisions.catalogues.find(space, container, asyncio.get_running_loop().time() + 10)
+        assert view is not None
+        assert offer not in view.catalog.offers
+        async with asyncio.timeout(20):
+            while wait_s == 0 and await business.counting.caps.show(space, container):  # noqa: ASYNC110 - another task
+                await asyncio.sleep(0.02)
+        assert (await business.counting.caps.show(space, container)) == ({offer: 1} if wait_s else {})

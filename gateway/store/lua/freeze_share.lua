@@ -21,7 +21,7 @@
 --- @include "include/share"
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-  return redis.error_reply('BADEPOCH')
+  return redis.error_reply('BADEPOCH another one is kept')
 end
 local offer, maker, term, least, lease = ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local share = read_share(redis.call('HGET', KEYS[3], offer))

@@ -19,7 +19,7 @@
 --- @include "include/share"
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-  return redis.error_reply('BADEPOCH')
+  return redis.error_reply('BADEPOCH another one is kept')
 end
 local noted = redis.call('GET', KEYS[4])
 if noted then

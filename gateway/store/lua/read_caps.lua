@@ -12,7 +12,7 @@
 --   error BADEPOCH when this is not the epoch that is expected
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-  return redis.error_reply('BADEPOCH')
+  return redis.error_reply('BADEPOCH another one is kept')
 end
 local counts = {}
 for at = 2, #ARGV, 2 do

@@ -19,7 +19,7 @@
 --- @include "include/share"
 
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
-  return redis.error_reply('BADEPOCH')
+  return redis.error_reply('BADEPOCH another one is kept')
 end
 local offer = ARGV[2]
 local share = read_share(redis.call('HGET', KEYS[2], offer))

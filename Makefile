@@ -13,7 +13,7 @@ run: $(VENV)/.run          ## start the demonstration gateway on http://127.0.0.
 	@$(PY) -m gateway demo
 
 test: $(VENV)/.dev         ## run every test
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev        ## lint, formatting, types, layers
 	@$(PY) -m ruff check .

@@ -3,11 +3,21 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 from gateway.store.connection import Store
 from gateway.store.embedded import EmbeddedServer
 from gateway.store.keys import Keys
 from tests.store.servers import connected, installed_servers
+
+# Where a test sets up no logs of its own, tracebacks are plain: drawn ones show every local, and take seconds.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ],
+)
 
 _SERVERS = installed_servers()
 

@@ -118,8 +118,9 @@ class Store:
 
     async def close(self) -> None:
         """Wait for what was sent, at most one timeout long, then end the connection; calls made later fail."""
-        with contextlib.suppress(StoreError):
-            await self.call("PING")  # its answer comes after all others
+        if self._pipeline is not None and self._pipeline.waiting:
+            with contextlib.suppress(StoreError):
+                await self.call("PING")  # its answer comes after all others
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

@@ -66,8 +66,11 @@ class History:
             if attempt is None:
                 decided.remove(event.instance_id)  # raises where nobody was told that it is gone
             self._remove(event, attempt)
+        elif attempt is None:  # marked as being deleted, or not any more: the instance itself is as it was
+            current = self.now.get(event.instance_id)
+            known = current is not None and current.revision == event.revision
+            assert known, f"a change that nobody was told of: {event}"
         else:
-            assert attempt is not None, f"a change that nobody was told of: {event}"
             assert attempt.change is not None
             self._put(event, attempt.change)
 

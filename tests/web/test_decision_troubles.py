@@ -156,7 +156,7 @@ async def test_a_container_that_cannot_be_looked_up_is_answered_by_the_deadline(
     """gw:F3: also where the repository may take much longer than the call."""
     async with proxied(clean_url) as proxy:
         secrets = {"REPOSITORY_REDIS_URL": f"redis://127.0.0.1:{proxy.port}"}
-        async with run_stage(clean_url, QUICK | {"GATEWAY_REPOSITORY__TIMEOUT_MS": "30000"}, secrets) as stage:
+        async with run_stage(clean_url, QUICK | {"GATEWAY_REPOSITORY__TIMEOUT_MS": "3000"}, secrets) as stage:
             shop = Shop(Caller(stage))
             await shop.caller.make_container()
             await proxy.begin("vanish")

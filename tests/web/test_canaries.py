@@ -184,7 +184,8 @@ async def test_nothing_a_caller_says_reaches_logs_metrics_or_keys(clean_url: str
     assert canaries.find(keys) == set()
     assert canaries.find(log) == set()
     for line in log.splitlines():
-        assert line.startswith("{"), f"not one JSON event a line: {line[:100]}"
+        is_slow = line.startswith("Executing <") and line.endswith(" seconds")  # asyncio, on a busy machine
+        assert line.startswith("{") or is_slow, f"not one JSON event a line: {line[:100]}"
 
 
 async def test_a_request_can_be_found_in_the_log_by_its_id(clean_url: str, tmp_path: Path) -> None:

@@ -71,6 +71,11 @@ class Thread:
         self._pool.shutdown(wait=False)
 
 
+def _close_all(databases: Sequence[Database]) -> None:
+    for each in databases:
+        each.close()
+
+
 class Shelf:
     """One container's database and how far it has come."""
 
@@ -117,15 +122,20 @@ class Shelf:
     async def _build(self) -> None:
         """Read the whole container."""
         sequence = await self._source.sequence(*self._where)
-        database = await self._thread.run(partial(Database, self._schemas, self._where[1]))
+        made: list[Database] = []  # also when nobody waits any more for what the thread has begun to make
         try:
+            await self._thread.run(partial(self._make, made))
+            (database,) = made
             async for instances in self._source.snapshot(*self._where):
                 await self._apply(database, instances, ())
             await self._thread.run(database.finish)
         except BaseException:
-            self._thread.run_later(database.close)
+            self._thread.run_later(partial(_close_all, made))
             raise
         self._database, self._sequence = database, sequence
+
+    def _make(self, made: list[Database]) -> None:
+        made.append(Database(self._schemas, self._where[1]))
 
     async def _follow(self, database: Database) -> None:
         """Take over the next changes."""

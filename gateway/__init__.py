@@ -38,6 +38,7 @@
     decisioning/              catalogues that follow their containers, the walk of a decision, repeated calls
     web/profiles                                    people: over HTTP, as the repository's area is
     store/entities, entity_reads, writes, durability, delete_worker    one script a write, acknowledged when kept
+    garbage                   what the collector must not look at
     store/listing/            lists and searches, from SQLite in the memory of each worker
     client/     get_offers for Python callers: TargetClient, alone or in front of a gateway
     operating/  commands for operators: caps, events

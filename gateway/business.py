@@ -83,7 +83,7 @@ async def open_business(shell: Shell, redis: Redis) -> AsyncIterator[Business]:
         index = Index(entities, registry, kept.containers_indexed)
         stack.callback(index.close)
         preparing = asyncio.create_task(_prepare(index, settings), name="repository.prepare")
-        stack.push_async_callback(_end, preparing)
+        stack.push_async_callback(end_task, preparing)
         profiles = await _open_profiles(shell, redis, stack)
         counting = await _open_counting(shell, redis, stack)
         stores = Stores(
@@ -127,7 +127,8 @@ async def _prepare(index: Index, settings: Settings) -> None:
         get_log().warning("repository.not_prepared", detail=error.message)
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def end_task(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait until it has ended."""
     task.cancel()
     await asyncio.wait([task])
 

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from gateway import __version__
 from gateway.access.entitlement import Entitlement
-from gateway.business import Business, Redis, Shell, follow_mboxes, open_business
+from gateway.business import Business, Redis, Shell, end_task, follow_mboxes, open_business
 from gateway.config import Settings
 from gateway.decisioning.opening import Decisioning
 from gateway.delivery.cookies import cluster_of
@@ -182,7 +182,7 @@ async def open_services(
             services.business = await stack.enter_async_context(open_business(shell, records.redis))
             organizations = [tenant.client.organization_id for tenant in tenants.values()]
             following = follow_mboxes(services.business, organizations)
-            stack.push_async_callback(_end, asyncio.create_task(following, name="offers.follow"))
+            stack.push_async_callback(end_task, asyncio.create_task(following, name="offers.follow"))
         yield services
 
 
@@ -200,7 +200,7 @@ async def _open_records(
     )
     stack.push_async_callback(store.close)
     if server is not None:
-        stack.push_async_callback(_end, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
+        stack.push_async_callback(end_task, asyncio.create_task(_keep_alive(server, metrics), name="store.keep-alive"))
     stream = NotificationStream(store, new_id(), settings.outbox.max_length)
     return Records(
         Redis(store=store, url=url, secret=secret, is_private=server is not None), Sessions(store, Keys(secret)), stream
@@ -269,7 +269,7 @@ async def _open_tenants(
         await asyncio.gather(*(feed.start() for feed in used))
     for feed in used:
         poll = feed.run() if embedding is None else _follow(feed, embedding)
-        stack.push_async_callback(_end, asyncio.create_task(poll, name="artifact.poll"))
+        stack.push_async_callback(end_task, asyncio.create_task(poll, name="artifact.poll"))
     return tenants
 
 
@@ -299,9 +299,9 @@ def _open_outbox(
     outbox = Outbox(settings.outbox, stream, fanout, address, time.time)
     if settings.outbox.enabled:
         task = asyncio.create_task(outbox.run(), name="outbox.send")
-        stack.push_async_callback(_end, task)
+        stack.push_async_callback(end_task, task)
         telemetry = asyncio.create_task(_tell_telemetry(tenants, outbox), name="telemetry.send")
-        stack.push_async_callback(_end, telemetry)
+        stack.push_async_callback(end_task, telemetry)
     return outbox
 
 
@@ -319,11 +319,6 @@ async def _tell_telemetry(tenants: Mapping[str, Tenant], outbox: Outbox) -> None
         for code, tenant in tenants.items():
             if entries := tenant.telemetry.take():
                 outbox.put(code, new_id(), {"context": {"channel": "web"}, "telemetry": {"entries": entries}})
-
-
-async def _end(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.wait([task])
 
 
 def _reporter(code: str, metrics: Metrics) -> Any:

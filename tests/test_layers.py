@@ -14,14 +14,15 @@ BELOW = {
     "configuration": ("errors", "config"),
     "telemetry": (),
     "ids": (),
+    "garbage": (),
     "pql": ("errors",),
     "delivery": ("errors",),
     "offers": ("errors", "pql"),
     "store": ("errors", "config", "configuration", "telemetry", "ids", "pql", "delivery", "offers"),
-    "upstream": ("errors", "config", "configuration", "telemetry", "pql", "delivery", "offers"),
+    "upstream": ("errors", "config", "configuration", "garbage", "telemetry", "pql", "delivery", "offers"),
 }
 BELOW["access"] = ("errors", "config", "configuration", "telemetry", "offers", "upstream")
-BELOW["decisioning"] = (*BELOW["store"], "store")
+BELOW["decisioning"] = (*BELOW["store"], "garbage", "store")
 BELOW["tenants"] = (*BELOW["upstream"], "upstream", "store")
 BELOW["engine"] = BELOW["services"] = (*BELOW["tenants"], "tenants")
 BELOW["gauges"] = ("telemetry", "store")

@@ -6,11 +6,9 @@ X4). While the repository's Redis is away decisions go on from the last snapshot
 
 import asyncio
 import contextlib
-import gc
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -18,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.errors import StoreError, StoreTimeout
+from gateway.garbage import without_collections
 from gateway.offers.catalog import EMPTY, Catalog, Gone, Slices, apply
 from gateway.offers.instances import Instance, Space
 from gateway.offers.inventory import PersonalizedOffer
@@ -206,7 +205,7 @@ async def _make_view(record: Instance, instances: list[Instance]) -> View:
 
 
 async def _compile(catalog: Catalog, changes: Sequence[Instance | Gone]) -> Catalog:
-    with _without_collections(large=len(changes) > _LARGE):
+    with without_collections(large=len(changes) > _LARGE):
         return await drive(apply(catalog, changes, datetime.now(UTC)))
 
 
@@ -222,20 +221,6 @@ async def drive(slices: Slices[Result]) -> Result:
         if time.perf_counter() - since > _SLICE_S:
             await asyncio.sleep(0)
             since = time.perf_counter()
-
-
-@contextmanager
-def _without_collections(*, large: bool) -> Iterator[None]:
-    """Keep the garbage collector from looking at a large catalogue again and again while it grows."""
-    if not large or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()  # a catalogue has no cycles: when it is let go, counting references frees it
-        gc.enable()
 
 
 class Catalogues:

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gateway.errors import ConfigError, StoreError
 from gateway.offers.instances import Space
+from gateway.store.places import digest_space
 
 EPOCH = b"caps:{epoch}:token"
 """Hash of the store's epoch: token, shards, and the tokens it replaces (gw:C6)."""
@@ -123,9 +124,3 @@ def read_name(name: str) -> Shard | None:
     """Give the shard that was registered by a name; None for another text."""
     match = _NAME.fullmatch(name)
     return Shard(match[1], match[2], int(match[3])) if match else None
-
-
-def digest_space(space: Space) -> str:
-    """Give 32 hexadecimal digits that stand for an organisation's sandbox, the same with every key secret."""
-    parts = [text.encode("utf-8", "surrogatepass") for text in (space.organization, space.sandbox)]
-    return hashlib.blake2b(b"".join(len(part).to_bytes(8, "big") + part for part in parts), digest_size=16).hexdigest()

@@ -24,11 +24,12 @@ from gateway.errors import (
 from gateway.offers.capping import Counter, Granted, Refused, Selection, Unavailable, Verdict, judge
 from gateway.offers.instances import Space
 from gateway.store.cap_claims import BAD_EPOCH, Lost, Move, Moves, Outcome, read_outcome, write_claims
-from gateway.store.cap_keys import FORMER, SHARDS, CapKeys, Shard, digest_space, read_name
+from gateway.store.cap_keys import FORMER, SHARDS, CapKeys, Shard, read_name
 from gateway.store.cluster import Nodes
 from gateway.store.connection import Store
 from gateway.store.epoch import Epoch
 from gateway.store.escrow import Escrow
+from gateway.store.places import digest_space
 from gateway.store.replication import Replication
 from gateway.store.scripts import SCRIPTS
 from gateway.telemetry import get_log

@@ -6,15 +6,13 @@ off meanwhile: with a million new objects about, one look of its would stop ever
 """
 
 import asyncio
-import gc
 import threading
 import time
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from gateway.delivery.artifact import Artifact, read_slices
+from gateway.garbage import without_collections
 
 LARGE = 262_144
 _SLICE_S = 0.002
@@ -28,7 +26,7 @@ def load(raw: bytes, organization_id: str, *, binary: bool, gently: bool = True)
     """Give the artifact in `raw`; `gently` lets other threads run every 2 ms. Raises ArtifactUnsupported."""
     slices = read_slices(raw, organization_id=organization_id, binary=binary)
     pace = Pace(gently=gently)
-    with _one_at_a_time, _without_collections(large=len(raw) > LARGE):
+    with _one_at_a_time, without_collections(large=len(raw) > LARGE):
         while True:
             try:
                 next(slices)
@@ -51,19 +49,6 @@ class Pace:
         if self._gently and time.perf_counter() - self._since > _SLICE_S:
             time.sleep(_LET_OTHERS_S)
             self._since = time.perf_counter()
-
-
-@contextmanager
-def _without_collections(*, large: bool) -> Iterator[None]:
-    if not large or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()  # an artifact has no cycles: when it is let go, counting references frees it
-        gc.enable()
 
 
 async def let_go(artifacts: list[Artifact]) -> None:

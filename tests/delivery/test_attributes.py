@@ -40,7 +40,8 @@ def test_names_that_are_not_asked_for_yet_are_added_to_execute(request_: Any, na
     "request_", [{"execute": 5}, {"execute": {"mboxes": 5}}, {"prefetch": {"mboxes": ["a", {"name": 5}]}}]
 )
 def test_a_request_of_the_wrong_kind_is_left_to_be_refused(request_: Any) -> None:
-    add_mboxes(request_, ["a"])
+    asked = add_mboxes(request_, ["a"])
+    assert {part: asked[part] for part in request_} == request_
 
 
 def test_json_offers_are_merged_prefetch_first() -> None:

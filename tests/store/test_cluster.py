@@ -7,8 +7,8 @@ import pytest
 
 from gateway.errors import StoreError, StoreUnreachable
 from gateway.offers.capping import Granted, Refused, Unavailable
-from gateway.store.cap_keys import digest_space
 from gateway.store.cluster import read_slots, replace_address, slot_of
+from gateway.store.places import digest_space
 from tests.store.cap_stage import SPACE, claim_one, open_caps, somebody
 from tests.store.clusters import Node, run_cluster
 from tests.store.servers import connected, installed_servers, wait_until_connected

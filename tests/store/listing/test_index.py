@@ -200,9 +200,11 @@ async def test_closing_ends_every_thread(entities, container):
     index = Index(entities, REGISTRY)
     await listed(index, container)
     started = set(threading.enumerate()) - before
+    assert started
     index.close()
     for thread in started:
         await asyncio.to_thread(thread.join)
+        assert not thread.is_alive()
 
 
 CONTAINER = "https://ns.adobe.com/experience/xcore/container"

@@ -3,11 +3,16 @@
 aiohttp would answer such requests in plain text and log what they said, which may be personal.
 """
 
+import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
 from gateway.telemetry import Metrics, get_log
+from gateway.web.front import Front, Serving
+from gateway.web.plain import Request
 from gateway.web.response import Answer
 from gateway.web.wire import encode
 
@@ -35,10 +40,37 @@ class JsonConnection(web.RequestHandler):
 
 
 class JsonServer(web.Server):
-    """A server of such connections."""
+    """A server whose callers meet a `Front` first."""
+
+    def __init__(
+        self,
+        answer: Callable[[Request], Awaitable[Answer]],
+        *,
+        most_body: int,
+        keepalive_timeout: float,
+        **options: Any,
+    ) -> None:
+        """Answer requests with bodies of at most `most_body` bytes; the other options are aiohttp's."""
+        super().__init__(answer, keepalive_timeout=keepalive_timeout, **options)
+        self._serving = Serving(answer, self._make_other, most_body, keepalive_timeout)
 
     def __call__(self) -> web.RequestHandler:
         """Give the protocol of a new connection."""
+        front: Any = Front(self._serving)
+        return front  # type: ignore[no-any-return]  # all that is asked of it is to be a protocol
+
+    def pre_shutdown(self) -> None:
+        """End what is idle, and the rest after the answer that is being made."""
+        super().pre_shutdown()
+        for front in list(self._serving.fronts):
+            front.close()
+
+    async def shutdown(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the signature of aiohttp
+        """End everything; answers that are being made get `timeout` seconds."""
+        fronts = [front.shutdown(timeout) for front in self._serving.fronts]
+        await asyncio.gather(super().shutdown(timeout), *fronts)
+
+    def _make_other(self) -> asyncio.Protocol:
         return JsonConnection(self, loop=self._loop, **self._kwargs)
 
 

@@ -37,7 +37,7 @@ class HalAnswer(Answer):
 
 
 class LongAnswer(HalAnswer):
-    """An answer that is sent piece by piece, as fast as it is read."""
+    """An answer to GET that is sent piece by piece, as fast as it is read."""
 
     def __init__(self, short: Answer, pieces: Iterable[bytes], length: int) -> None:
         """Take status and headers of `short`, and the pieces of a body of `length` bytes."""

@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from aiohttp import web
 from msgspec import to_builtins
 
 from gateway.config import Web
@@ -25,6 +24,7 @@ from gateway.telemetry import get_log
 from gateway.tenants import Tenant
 from gateway.walk.inbound import Inbound
 from gateway.web.consumer import read_consumer
+from gateway.web.plain import Request
 from gateway.web.wire import decode_object, read_body, read_query, take_body
 
 LONGEST_DEADLINE_MS = 60_000
@@ -43,7 +43,7 @@ _HINT_HEADERS = (*_HINTS, "Sec-CH-UA-Mobile")
 _BRANDS = ("browserUAWithMajorVersion", "browserUAWithFullVersion")
 
 
-async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
+async def read_inbound(request: Request, services: Services) -> Inbound:
     """Give the checked request, in the order of spec delivery-api §17; raises RequestError at the first failure."""
     settings = services.settings.web
     started, arrived = time.perf_counter(), asyncio.get_running_loop().time()
@@ -85,9 +85,7 @@ async def read_inbound(request: web.BaseRequest, services: Services) -> Inbound:
     )
 
 
-def _check(
-    body: JsonObject, request: web.BaseRequest, tenant: Tenant, services: Services
-) -> tuple[DeliveryRequest, bool]:
+def _check(body: JsonObject, request: Request, tenant: Tenant, services: Services) -> tuple[DeliveryRequest, bool]:
     """Give the checked request of `body`, which is repaired in place, and whether it was."""
     settings = services.settings.web
     drops = settings.invalid_items == "drop"
@@ -166,7 +164,7 @@ def _read_edge_cookie(cookies: str) -> str:
     return value if _CLUSTER.fullmatch(value) else ""
 
 
-def _has_more_to_say(request: web.BaseRequest, context: Context, settings: Web) -> bool:
+def _has_more_to_say(request: Request, context: Context, settings: Web) -> bool:
     """Whether a browser says in its headers what its body does not, so that it must be copied there."""
     if settings.visitor_address != "off":
         return True
@@ -175,7 +173,7 @@ def _has_more_to_say(request: web.BaseRequest, context: Context, settings: Web) 
     return lacks_agent or (context.client_hints is None and any(name in headers for name in _HINT_HEADERS))
 
 
-def _copy_browser(body: JsonObject, request: web.BaseRequest, settings: Web) -> bool:
+def _copy_browser(body: JsonObject, request: Request, settings: Web) -> bool:
     """Copy what a browser says of itself in headers into the body (§3.2); gives whether anything was copied."""
     context = body.get("context")
     if not isinstance(context, dict):
@@ -218,7 +216,7 @@ def read_client_hints(headers: Mapping[str, str]) -> dict[str, Any]:
     return found
 
 
-def find_visitor_address(request: web.BaseRequest, settings: Web) -> str:
+def find_visitor_address(request: Request, settings: Web) -> str:
     """Give the visitor's IP address as configured: none, the peer's, or what the trusted proxies forwarded."""
     address = ""
     if settings.visitor_address == "peer":

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
-from aiohttp import web
 from msgspec import Struct
 
 from gateway.errors import GatewayError, RequestError
@@ -11,6 +10,7 @@ from gateway.ids import new_id
 from gateway.services import Services
 from gateway.telemetry import get_log
 from gateway.web.cors import make_cors_headers
+from gateway.web.plain import Request
 from gateway.web.response import Answer
 from gateway.web.wire import encode
 
@@ -22,13 +22,13 @@ class Ask(Struct, frozen=True):
     """One request to answer, with the id it is logged under."""
 
     services: Services
-    request: web.BaseRequest
+    request: Request
     request_id: str
 
 
 Handler = Callable[[Ask], Awaitable[Answer]]
 Methods = Mapping[str, Handler]
-AnyAnswer = Callable[[Services, web.BaseRequest], Awaitable[Answer]]
+AnyAnswer = Callable[[Services, Request], Awaitable[Answer]]
 
 
 class Routes(Struct, frozen=True):
@@ -55,7 +55,7 @@ class MethodNotAllowed(RequestError):
         self.allowed = allowed
 
 
-async def answer(services: Services, routes: Routes, request: web.BaseRequest) -> Answer:
+async def answer(services: Services, routes: Routes, request: Request) -> Answer:
     """Find and run the handler; turn whatever goes wrong into the error object; add request id and CORS headers."""
     methods = routes.exact.get(request.path)
     if methods is None and (area := routes.find_area(request.path)) is not None:

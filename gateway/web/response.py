@@ -10,6 +10,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
 
+import msgspec
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_writer import StreamWriter
@@ -39,17 +40,36 @@ class Answer(web.StreamResponse):
         self.extra = list(headers)
         self._writer: AbstractStreamWriter | None = None
         self.length = -1
-        self._head = b""
+        self._whole = b""
         self._has_body = True
 
+    def lay_out(self, minor: int = 1, *, keeps_alive: bool, has_body: bool = True) -> bytes:
+        """Give the head, and the body where it is to have one; `minor` is of the caller's version of HTTP."""
+        status, head = self._status, _begin(minor, self._status, self.content)
+        if status not in _BODILESS:
+            head += f"Content-Length: {len(self.body) if self.length < 0 else self.length}\r\n"
+        for name, value in self.extra:
+            line = f"{name}: {value}\r\n"
+            if line.count("\n") != 1 or line.count("\r") != 1:
+                raise ValueError("a header has a line break in it")
+            head += line
+        if not keeps_alive:
+            head += "Connection: close\r\n"
+        elif minor == 0:
+            head += "Connection: keep-alive\r\n"
+        head = f"{head}Date: {_date.read()}\r\n\r\n"
+        return head.encode() + self.body if has_body and status not in _BODILESS else head.encode()
+
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Lay out the head; it is sent together with the body."""
+        """Lay out what aiohttp is to send."""
         if not request.keep_alive:
             self.force_close()
         elif self.keep_alive is None:
             self._keep_alive = True
         self._has_body = self.status not in _BODILESS and request.method != "HEAD"
-        self._head = self._lay_out(request)
+        self._whole = self.lay_out(
+            request.version.minor, keeps_alive=bool(self.keep_alive), has_body=request.method != "HEAD"
+        )
         self._writer = request.writer
         return self._writer
 
@@ -58,27 +78,18 @@ class Answer(web.StreamResponse):
         if self._writer is None:
             return
         writer, self._writer = self._writer, None
-        whole = self._head + self.body if self._has_body else self._head
         transport = writer.transport if isinstance(writer, StreamWriter) else None
-        if transport is not None and len(whole) < _AT_ONCE and not transport.is_closing():
-            transport.write(whole)  # what `write` does for an answer that fills no buffer
+        if transport is not None and len(self._whole) < _AT_ONCE and not transport.is_closing():
+            transport.write(self._whole)  # what `write` does for an answer that fills no buffer
         else:
-            await writer.write(whole)
+            await writer.write(self._whole)
 
-    def _lay_out(self, request: web.BaseRequest) -> bytes:
-        head = _begin(request.version.minor, self.status, self.content)
-        if self.status not in _BODILESS:
-            head += f"Content-Length: {len(self.body) if self.length < 0 else self.length}\r\n"
-        for name, value in self.extra:
-            line = name + value
-            if "\n" in line or "\r" in line:
-                raise ValueError("a header has a line break in it")
-            head += f"{name}: {value}\r\n"
-        if not self.keep_alive:
-            head += "Connection: close\r\n"
-        elif request.version.minor == 0:
-            head += "Connection: keep-alive\r\n"
-        return f"{head}Date: {_date.read()}\r\n\r\n".encode()
+
+def answer_failure() -> Answer:
+    """Give the answer to a request on which the gateway failed; its connection is not used again."""
+    failure = Answer(500, msgspec.json.encode({"status": 500, "message": "the gateway failed; see its log"}))
+    failure.force_close()
+    return failure
 
 
 @lru_cache(maxsize=128)

@@ -7,7 +7,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote_to_bytes
 
-from aiohttp import web
 from msgspec import Struct
 
 from gateway.errors import GatewayError, Problem
@@ -16,6 +15,7 @@ from gateway.services import Services
 from gateway.telemetry import get_log
 from gateway.web.callers import Caller, find_caller, is_request_id, refuse_rate
 from gateway.web.cors import REST_EXPOSED, make_cors_headers, make_rest_preflight_headers
+from gateway.web.plain import Request
 from gateway.web.problems import answer_problem, to_problem
 from gateway.web.response import Answer
 
@@ -24,7 +24,7 @@ class Call(Struct, frozen=True):
     """One request of a known caller; `names` are the parts of the path that the route leaves open."""
 
     services: Services
-    request: web.BaseRequest
+    request: Request
     request_id: str
     caller: Caller
     names: dict[str, str]
@@ -68,7 +68,7 @@ class Area(Struct, frozen=True):
         """Whether a path is here."""
         return path.startswith(self.prefix) and path[len(self.prefix) : len(self.prefix) + 1] in ("", "/")
 
-    async def answer(self, services: Services, request: web.BaseRequest) -> Answer:
+    async def answer(self, services: Services, request: Request) -> Answer:
         """Answer a request, whatever comes of it, and log it."""
         started = time.perf_counter()
         given = request.headers.get("X-Request-Id")
@@ -93,10 +93,10 @@ class Area(Struct, frozen=True):
         _report(services, request, f"{self.prefix}/{pattern}", response.status, (request_id, code, started))
         return response
 
-    def _show(self, request: web.BaseRequest, pattern: str) -> str:
+    def _show(self, request: Request, pattern: str) -> str:
         return f"{self.prefix}/{pattern}" if self.personal else request.rel_url.raw_path
 
-    def _find(self, request: web.BaseRequest) -> tuple[Route, dict[str, str]]:
+    def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
         rest = (request.rel_url.raw_path if self.personal else request.path)[len(self.prefix) + 1 :]
         parts = rest.split("/") if rest else []
         if self.personal:
@@ -115,7 +115,7 @@ def _decode_part(part: str) -> str:
 
 async def _answer(
     services: Services,
-    request: web.BaseRequest,
+    request: Request,
     request_id: str,
     methods: Mapping[str, RestHandler],
     names: dict[str, str],
@@ -144,9 +144,7 @@ def list_methods(methods: Mapping[str, RestHandler]) -> str:
     return ", ".join(sorted({*methods, "OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
 
-def _report(
-    services: Services, request: web.BaseRequest, route: str, status: int, facts: tuple[str, str, float]
-) -> None:
+def _report(services: Services, request: Request, route: str, status: int, facts: tuple[str, str, float]) -> None:
     request_id, code, started = facts
     method = request.method if request.method in _METHODS else "other"
     services.metrics.count_call(method, status)

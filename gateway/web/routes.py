@@ -50,6 +50,7 @@ def make_public_server(services: Services, *, keepalive_s: int) -> web.Server:
     most = services.settings.web.max_body_kb * 1024
     return JsonServer(
         partial(answer, services, ROUTES),
+        most_body=most,
         request_factory=partial(_make_request, most),
         access_log=None,
         keepalive_timeout=keepalive_s,

@@ -12,23 +12,27 @@ from gateway.config import Web
 from gateway.delivery.model import JsonObject
 from gateway.delivery.nesting import is_deeper
 from gateway.errors import BodyTooLarge, BodyTooSlow, InvalidBody, RequestError
+from gateway.web.plain import PlainRequest, Request
 
 MOST_MEMBERS = 15_000  # more than 50 mboxes with 150 parameters each, and looked through in a few milliseconds
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
-def take_body(request: web.BaseRequest, limits: Web) -> bytes | None:
+def take_body(request: Request, limits: Web) -> bytes | None:
     """Give the body of `request` if it came whole, with the head, and is not compressed: nothing to wait for."""
-    length = request.content_length
-    content = request.content
+    if isinstance(request, PlainRequest):
+        return request.body
+    length, content = request.content_length, request.content
     if length is None or length > limits.max_body_kb * 1024 or content.total_bytes != length or not content.is_eof():
         return None
     return content.read_nowait()
 
 
-async def read_body(request: web.BaseRequest, limits: Web) -> bytes:
+async def read_body(request: Request, limits: Web) -> bytes:
     """Give the whole body of `request`; raises BodyTooLarge or BodyTooSlow."""
+    if isinstance(request, PlainRequest):
+        return request.body
     most = limits.max_body_kb * 1024
     length = request.content_length
     if length is not None and length > most:
@@ -46,11 +50,13 @@ async def read_body(request: web.BaseRequest, limits: Web) -> bytes:
         raise InvalidBody("Invalid request: the body is not what its headers announce") from error
 
 
-async def read_limited(request: web.BaseRequest, most: int, timeout_ms: int) -> bytes:
+async def read_limited(request: Request, most: int, timeout_ms: int) -> bytes:
     """Give the whole body of `request` within limits of its own: `most` bytes; raises as `read_body` does."""
-    length = request.content_length
+    length = len(request.body) if isinstance(request, PlainRequest) else request.content_length
     if length is not None and length > most:
         raise BodyTooLarge(f"The body is longer than {most} bytes")
+    if isinstance(request, PlainRequest):
+        return request.body
     content = request.content
     if length is not None and content.total_bytes == length and content.is_eof():
         return content.read_nowait()  # it came whole, with the head, and is not compressed: nothing to wait for

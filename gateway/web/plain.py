@@ -1,0 +1,148 @@
+"""Requests that say nothing unusual about how they travel, read as they come in (RFC 9112).
+
+Nearly all of them are: POST, HTTP/1.1, one at a time, no header twice, a body of announced length. For these the parser
+alone is enough, and what aiohttp does around it would cost as much as a decision. aiohttp reads all others.
+"""
+
+from enum import Enum, auto
+from typing import Any
+
+import httptools
+from aiohttp import web
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+_LONGEST_HEAD = 8190  # the least of aiohttp's limits: what is longer is for it to refuse
+_MOST_HEADERS = 128
+_LONGEST_NUMBER = 10
+_ODD = frozenset(("content-encoding", "expect", "te", "trailer", "transfer-encoding", "upgrade"))
+
+
+class Reading(Enum):
+    """What comes of bytes that end no plain request."""
+
+    MORE = auto()
+    """the rest of it is missing"""
+    ODD = auto()
+    """it is for aiohttp to read, or to refuse"""
+
+
+class PlainRequest:
+    """A whole request, with as much of aiohttp's interface as handlers use."""
+
+    __slots__ = ("body", "headers", "path", "raw_path", "remote")
+
+    method = "POST"
+
+    def __init__(self, raw_path: str, headers: dict[str, str], body: bytes, remote: str | None) -> None:
+        """Keep what was said, and from which address."""
+        self.raw_path = raw_path
+        self.path = raw_path.partition("?")[0]
+        self.headers = CIMultiDictProxy(CIMultiDict(headers))
+        self.body = body
+        self.remote = remote
+
+    @property
+    def rel_url(self) -> URL:
+        """The path and the query as a URL."""
+        return URL(self.raw_path, encoded=True)
+
+
+Request = PlainRequest | web.BaseRequest
+"""What handlers are asked."""
+
+
+class PlainReader:
+    """Makes requests of the bytes of one connection; methods named `on_…` are called by the parser."""
+
+    __slots__ = (
+        "_headers",
+        "_is_whole",
+        "_most",
+        "_parser",
+        "_pieces",
+        "_remote",
+        "_size",
+        "_starts",
+        "_twice",
+        "_url",
+    )
+
+    def __init__(self, most_body: int, remote: str | None) -> None:
+        """Take bodies of at most `most_body` bytes, from the address `remote`."""
+        self._most = most_body
+        self._remote = remote
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._pieces: list[bytes] = []
+        self._size = self._starts = 0
+        self._is_whole = self._twice = False
+
+    def feed(self, data: bytes) -> PlainRequest | Reading:
+        """Give the request that ends with `data`; after ODD there is nothing more to be had here."""
+        if not self._size and not data.startswith(b"POST /"):
+            return Reading.ODD
+        self._size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            return Reading.ODD
+        if not self._is_whole:
+            return Reading.MORE if self._can_become_plain() else Reading.ODD
+        if not self._is_plain():
+            return Reading.ODD
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        request = PlainRequest(self._url.decode(), self._headers, body, self._remote)
+        self._begin()
+        return request
+
+    def _can_become_plain(self) -> bool:
+        """Whether the rest is worth waiting for; only what is short enough is looked at, so that it costs nothing."""
+        length = self._headers.get("content-length", "0")
+        return _ODD.isdisjoint(self._headers) and len(length) < _LONGEST_NUMBER and int(length) <= self._most
+
+    def _is_plain(self) -> bool:
+        headers, url = self._headers, self._url
+        return (
+            self._starts == 1
+            and not self._twice
+            and "host" in headers
+            and "content-length" in headers
+            and int(headers["content-length"]) <= self._most
+            and self._size - int(headers["content-length"]) <= _LONGEST_HEAD
+            and len(headers) <= _MOST_HEADERS
+            and _ODD.isdisjoint(headers)
+            and headers.get("connection", "keep-alive").lower() == "keep-alive"
+            and url.isascii()
+            and not url.startswith(b"//")
+            and b"#" not in url
+            and b"%" not in url.partition(b"?")[0]
+            and self._parser.get_http_version() == "1.1"
+        )
+
+    def on_message_begin(self) -> None:
+        """Count requests: with a second one in the same bytes they are not plain."""
+        self._starts += 1
+
+    def on_url(self, piece: bytes) -> None:
+        """Take what is asked for."""
+        self._url += piece
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        known = name.lower().decode()
+        self._twice = self._twice or known in self._headers
+        self._headers[known] = value.strip(b" \t").decode("utf-8", "surrogateescape")
+
+    def on_body(self, piece: bytes) -> None:
+        """Take some of the body."""
+        self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        """Take note that nothing is missing any more."""
+        self._is_whole = True

@@ -1,6 +1,6 @@
 """The decisioning gateway: the map.
 
-    bytes in -> web/inbound -> delivery/plan -> walk/identity -> upstream/joiner -> upstream/fanout ...
+    bytes in -> web/front -> web/inbound -> delivery/plan -> walk/identity -> upstream/joiner -> upstream/fanout ...
              -> tenants -> delivery/decide -> delivery/answer -> bytes out         (walk/delivery.py shows it all)
 
     errors, ids, config (configuration), telemetry (gauges)   tenants     one client code and what decides for it
@@ -19,6 +19,7 @@
     pql/        PURE: the Profile Query Language           inbound, identity, outgoing, delivery, meeting, offers
       lexer, parser, nodes  text to tree                 web/        I/O: the edge
       library, compiler     tree to closures, with fuel    wire, inbound, consumer, response, connections   HTTP
+                                                           front, plain   connections, and requests that need no more
                                                            delivery_api, get_offers, routes, middleware, cors, admin
     access/     who calls, and what they may: tokens       docs, openapi/
     transfer, entity_commands   a container as a file      rest, callers, problems   signed-in endpoints

@@ -171,7 +171,7 @@ async def open_services(
             joiner=joiner,
             outbox=_open_outbox(settings, records.stream, fanout, tenants, stack),
             metrics=metrics,
-            access_log=AccessLog(sys.stderr.buffer if settings.log.access else None),
+            access_log=AccessLog(sys.stderr.buffer if settings.log.access else None, metrics),
         )
         stack.callback(services.access_log.flush)
         _watch(services)

@@ -7,7 +7,8 @@ together, because a log call per request would cost a third of the gateway's thr
 import asyncio
 import logging
 import sys
-from bisect import bisect_left
+from bisect import bisect_right
+from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -24,7 +25,7 @@ from prometheus_client.registry import Collector
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _FLUSH_S = 0.25
 _MOST_LINES = 512
-_MOST_NOTED = 512
+_DECIDED = {(False, False): "nothing", (True, False): "local", (False, True): "remote", (True, True): "mixed"}
 Watched = float | Mapping[str, float]
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -49,18 +50,19 @@ def get_log() -> Any:
     return structlog.get_logger()
 
 
-# Seconds since the epoch, milliseconds taken, then request_id, client, http_status, status, local, remote, degraded.
+# Seconds since the epoch, seconds taken, then request_id, client, http_status, status, local, remote, degraded.
 Line = tuple[float, float, str, str, int, int, int, int, str]
-# The same, then request_id, method, route, http_status, code.
+# Seconds since the epoch, milliseconds taken, then request_id, method, route, http_status, code.
 CallLine = tuple[float, float, str, str, str, int, str]
 
 
 class AccessLog:
-    """Lines of answered requests, encoded and written together a few times a second."""
+    """What is known of answered requests, counted, and written as log lines, many at once a few times a second."""
 
-    def __init__(self, stream: BinaryIO | None) -> None:
-        """Write to `stream`; None writes nothing."""
+    def __init__(self, stream: BinaryIO | None, metrics: "Metrics | None" = None) -> None:
+        """Write to `stream`, None writes nothing; count delivery requests in `metrics`."""
         self._stream = stream
+        self._metrics = metrics
         self._lines: list[Line | CallLine] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -70,35 +72,32 @@ class AccessLog:
         return self._stream is not None
 
     def add(self, line: Line | CallLine) -> None:
-        """Take the facts of a line; it is made and written within a quarter of a second."""
+        """Take the facts of a line; it is counted and written within a quarter of a second."""
         self._lines.append(line)
-        if len(self._lines) >= _MOST_LINES:
-            self.flush()
-        elif self._timer is None:
+        if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)
+        elif len(self._lines) >= _MOST_LINES:
+            self.flush()
 
     def flush(self) -> None:
-        """Write what has been gathered."""
+        """Count and write what has been gathered."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         lines, self._lines = self._lines, []
+        if self._metrics is not None:
+            self._metrics.count_answers([line for line in lines if len(line) != 7])
         if self._stream is not None and lines:
             self._stream.write(_encode_lines(lines))
             self._stream.flush()
 
 
 class Metrics:
-    """Every metric of the process.
-
-    Answers are noted, and counted many at once in plain numbers that a scrape reads: counting each by itself would
-    cost a local decision a twentieth of its time.
-    """
+    """Every metric of the process; what is counted for each answer are plain numbers that a scrape reads."""
 
     def __init__(self) -> None:
         """Make a registry of its own."""
         self.registry = CollectorRegistry()
-        self._noted: list[tuple[str, int, str, float | None]] = []
         self._answers: dict[tuple[str, int, str], int] = {}
         self._times: dict[str, Times] = {}
         self._degraded = Counter(
@@ -111,24 +110,21 @@ class Metrics:
         self._events = Counter("gateway_events", "Facts that operators watch", ["event"], registry=self.registry)
         self.registry.register(_Answers(self._answers, self._times, self._calls))
 
-    def count_answer(self, client: str, status: int, decided: str, seconds: float | None) -> None:
-        """Count one answer; `client` is a configured client code or "", `seconds` None for one that was refused."""
-        self._noted.append((client, status, decided, seconds))
-        if len(self._noted) >= _MOST_NOTED:
-            self.settle()
+    def count_refused(self, status: int) -> None:
+        """Count one delivery request that was refused."""
+        self._count("", status, "refused", 1)
 
-    def settle(self) -> None:
-        """Count what has been noted; to be called on the event loop before the registry is read."""
-        noted, self._noted = self._noted, []
-        for client, status, decided, seconds in noted:
-            key = (client, status, decided)
-            self._answers[key] = self._answers.get(key, 0) + 1
-            if seconds is not None:
-                times = self._times.get(client)
-                if times is None:
-                    times = self._times[client] = Times([0] * (len(SECONDS) + 1))
-                times.counts[bisect_left(SECONDS, seconds)] += 1
-                times.total_s += seconds
+    def count_answers(self, lines: Sequence[Line]) -> None:
+        """Count answered delivery requests, many at once: by themselves they would cost a twentieth of a decision."""
+        for facts, number in Tally((line[3], line[5], line[6] > 0, line[7] > 0) for line in lines).items():
+            client, status, here, there = facts
+            self._count(client, status, _DECIDED[here, there], number)
+        for client in {line[3] for line in lines}:
+            self._times.setdefault(client, Times()).add(sorted(line[1] for line in lines if line[3] == client))
+
+    def _count(self, client: str, status: int, decided: str, number: int) -> None:
+        key = (client, status, decided)
+        self._answers[key] = self._answers.get(key, 0) + number
 
     def count_degraded(self, reason: str) -> None:
         """Count one reason why an answer lacked something."""
@@ -161,8 +157,16 @@ class Metrics:
 class Times(Struct):
     """How long answers took: how many in each bucket of `SECONDS`, the last one for longer, and the sum."""
 
-    counts: list[int]
+    counts: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
     total_s: float = 0.0
+
+    def add(self, seconds: Sequence[float]) -> None:
+        """Take further ones, in ascending order."""
+        below = 0
+        for bucket, end in enumerate([*(bisect_right(seconds, bound) for bound in SECONDS), len(seconds)]):
+            self.counts[bucket] += end - below
+            below = end
+        self.total_s += sum(seconds)
 
 
 _CALLS = "Answered calls of signed-in endpoints"
@@ -254,22 +258,24 @@ def _make_call(line: CallLine) -> dict[str, object]:
     }
 
 
-def _make_line(line: Line) -> dict[str, object]:
-    """Give one answered delivery request as it is logged."""
-    seconds, ms, request_id, client, http_status, status, local, remote, degraded = line
-    return {
-        "event": "delivery.answered",
-        "level": "info",
-        "timestamp": _show_time(seconds),
-        "request_id": request_id,
-        "client": client,
-        "http_status": http_status,
-        "status": status,
-        "local": local,
-        "remote": remote,
-        "degraded": degraded,
-        "ms": round(ms, 2),
-    }
+class _Answered(Struct):
+    """One answered delivery request as it is logged."""
+
+    event: str
+    level: str
+    timestamp: str
+    request_id: str
+    client: str
+    http_status: int
+    status: int
+    local: int
+    remote: int
+    degraded: str
+    ms: float
+
+
+def _make_line(line: Line) -> _Answered:
+    return _Answered("delivery.answered", "info", _show_time(line[0]), *line[2:], round(line[1] * 1000, 2))
 
 
 def _show_time(seconds: float) -> str:

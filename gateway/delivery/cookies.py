@@ -18,6 +18,8 @@ _UNESCAPED = "-_.!~*'()"  # what encodeURIComponent leaves as it is, besides let
 _INTEGER = re.compile(r"[0-9]{1,20}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _NUMBER = re.compile(r"[0-9]{1,3}")
+_HINTED = re.compile(r"([^.]+\.[0-9]{1,3})_([0-9]{1,3})")
+_SHIELDED = re.compile(r"([^.]+\.[0-9]{1,3})-([0-9]{1,3})")
 _CLUSTER = re.compile(r"[^.]*\.([0-9]{1,3})_[^._]*")
 _EDGE_HOST = re.compile(r"mboxedge([0-9]{1,3})(?:\.[^.]+){3}")
 
@@ -120,23 +122,11 @@ def bare_id(tnt_id: str) -> str:
 
 def shield_device_id(tnt_id: str) -> str:
     """Write the hint `.35_0` as `.35-0`, which no SDK takes for one, so that clients keep coming to the gateway."""
-    return _change_hint(tnt_id, "_", "-")
+    found = _HINTED.fullmatch(tnt_id) if "_" in tnt_id else None
+    return f"{found[1]}-{found[2]}" if found else tnt_id
 
 
 def restore_device_id(tnt_id: str) -> str:
     """Undo `shield_device_id`."""
-    return _change_hint(tnt_id, "-", "_")
-
-
-def _change_hint(tnt_id: str, old: str, new: str) -> str:
-    if old not in tnt_id:
-        return tnt_id
-    bare, _, hint = tnt_id.partition(".")
-    cluster, separator, node = hint.partition(old)
-    if bare and separator and _is_short_number(cluster) and _is_short_number(node):
-        return f"{bare}.{cluster}{new}{node}"
-    return tnt_id
-
-
-def _is_short_number(text: str) -> bool:
-    return len(text) <= 3 and text.isascii() and text.isdecimal()
+    found = _SHIELDED.fullmatch(tnt_id) if "-" in tnt_id else None
+    return f"{found[1]}_{found[2]}" if found else tnt_id

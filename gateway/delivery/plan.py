@@ -87,12 +87,14 @@ def list_lazily(request: DeliveryRequest, read_body: ReadBody) -> list[Item]:
     items: list[Item] = []
     if request.execute is not None:
         _add_mboxes(items, "execute", request.execute, read_body)
-        _add_page_load(items, "execute", request.execute, read_body)
+        if request.execute.page_load is not None:
+            items.append(Item("execute", "pageLoad", 0, "", request.execute.page_load, None, read_body))
     if request.prefetch is not None:
         _add_mboxes(items, "prefetch", request.prefetch, read_body)
         for at, view in enumerate(request.prefetch.views or ()):
             items.append(Item("prefetch", "views", at, view.name or "", view, None, read_body))
-        _add_page_load(items, "prefetch", request.prefetch, read_body)
+        if request.prefetch.page_load is not None:
+            items.append(Item("prefetch", "pageLoad", 0, "", request.prefetch.page_load, None, read_body))
     return items
 
 
@@ -100,11 +102,6 @@ def _add_mboxes(items: list[Item], part: Part, asked: ExecuteRequest | PrefetchR
     for at, mbox in enumerate(asked.mboxes or ()):
         index = None if mbox.index is None else int(mbox.index)
         items.append(Item(part, "mboxes", at, mbox.name, mbox, index, read_body))
-
-
-def _add_page_load(items: list[Item], part: Part, asked: ExecuteRequest | PrefetchRequest, read_body: ReadBody) -> None:
-    if asked.page_load is not None:
-        items.append(Item(part, "pageLoad", 0, "", asked.page_load, None, read_body))
 
 
 def find_needs(artifact: Artifact, request: DeliveryRequest, items: Sequence[Item]) -> Needs:
@@ -147,6 +144,8 @@ def split(request: DeliveryRequest, items: Sequence[Item], artifact: Artifact | 
         return Plan(items, (), needs, ask_target=passing, undecided=bool(needs) or artifact is None)
     if policy.all_or_nothing:
         return Plan((), items, needs, ask_target=True) if needs else Plan(items, (), needs, ask_target=passing)
+    if needs is NO_NEEDS:
+        return Plan(items, (), needs, ask_target=passing)
     remote = [item for item in items if _is_remote(item, artifact, needs)]
     if not remote:
         return Plan(items, (), needs, ask_target=passing)

@@ -87,8 +87,7 @@ def merge_answered_id(visitor: Visitor, answered: object) -> JsonObject:
 
 def shield_answer(answer: JsonObject) -> None:
     """Take from an answer what an SDK or at.js would leave for: the edge in the device id, and its host (gw:S10)."""
-    identity = answer.get("id")
-    if identity is not None and "_" in str(identity.get("tntId")):
+    if (identity := answer.get("id")) is not None:
         answer["id"] = shield_id(identity, keep_clients=True)
     answer.pop("edgeHost", None)
 
@@ -96,6 +95,6 @@ def shield_answer(answer: JsonObject) -> None:
 def shield_id(identity: JsonObject, *, keep_clients: bool) -> JsonObject:
     """Give the ids as an HTTP caller may see them: with `keep_clients` no SDK finds an edge in them (gw:S10)."""
     tnt_id = identity.get("tntId")
-    if not keep_clients or not isinstance(tnt_id, str):
+    if not keep_clients or not isinstance(tnt_id, str) or "_" not in tnt_id:
         return identity
     return identity | {"tntId": shield_device_id(tnt_id)}

@@ -19,8 +19,8 @@ def name_visitor(inbound: Inbound) -> Visitor:
 
 def note_visitor(walk: Walk) -> None:
     """Note in the session's record, without waiting, which device the caller brought."""
-    if walk.visitor.tnt_id:
-        walk.services.sessions.refresh(walk.inbound.tenant.code, walk.inbound.session_id, walk.visitor.tnt_id)
+    if device_id := walk.visitor.tnt_id:
+        walk.services.sessions.refresh(walk.inbound.tenant.code, walk.inbound.session_id, device_id)
 
 
 def must_ask_session(walk: Walk) -> bool:

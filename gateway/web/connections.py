@@ -5,7 +5,7 @@ aiohttp would answer such requests in plain text and log what they said, which m
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from aiohttp import web
@@ -53,6 +53,11 @@ class JsonServer(web.Server):
         """Answer requests with bodies of at most `most_body` bytes; the other options are aiohttp's."""
         super().__init__(answer, keepalive_timeout=keepalive_timeout, **options)
         self._serving = Serving(answer, self._make_other, most_body, keepalive_timeout)
+
+    @property
+    def fronts(self) -> Collection[Front]:
+        """The connections that aiohttp has nothing to do with, and what is answered on ended ones."""
+        return self._serving.fronts
 
     def __call__(self) -> web.RequestHandler:
         """Give the protocol of a new connection."""

@@ -129,7 +129,7 @@ class Front(asyncio.Protocol):
     async def _serve(self, request: PlainRequest) -> None:
         try:
             answer = await self._serving.answer(request)
-            stays = answer.keep_alive is not False and not self._is_closing
+            stays = request.keep_alive and answer.keep_alive is not False and not self._is_closing
             said = answer.lay_out(keeps_alive=stays)
         except Exception as error:  # noqa: BLE001 - the last resort: an answer must leave, and the defect must be seen
             get_log().error("web.failed", error=type(error).__name__, exc_info=error)

@@ -67,7 +67,7 @@ async def answer(services: Services, routes: Routes, request: Request) -> Answer
         response = await find_handler(methods, request.method)(Ask(services, request, request_id))
     except GatewayError as error:
         response = _answer_error(error)
-        services.metrics.count_answer("", error.status, "refused", None)
+        services.metrics.count_refused(error.status)
     except Exception as error:  # noqa: BLE001 - the last resort: an answer must leave, and the defect must be seen
         get_log().error("web.failed", request_id=request_id, error=type(error).__name__, exc_info=error)
         services.metrics.count_event("web.failed")

@@ -4,7 +4,9 @@ Nearly all of them are: POST, HTTP/1.1, one at a time, no header twice, a body o
 alone is enough, and what aiohttp does around it would cost as much as a decision. aiohttp reads all others.
 """
 
+import re
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any
 
 import httptools
@@ -15,6 +17,8 @@ from yarl import URL
 _LONGEST_HEAD = 8190  # the least of aiohttp's limits: what is longer is for it to refuse
 _MOST_HEADERS = 128
 _LONGEST_NUMBER = 10
+_URL = re.compile(rb"/(?!/)[^%?#]*(?:\?[^#]*)?")  # a path to be taken as it is written
+_CONNECTIONS = frozenset(("close", "keep-alive", "Keep-Alive"))
 _ODD = frozenset(("content-encoding", "expect", "te", "trailer", "transfer-encoding", "upgrade"))
 
 
@@ -30,7 +34,7 @@ class Reading(Enum):
 class PlainRequest:
     """A whole request, with as much of aiohttp's interface as handlers use."""
 
-    __slots__ = ("body", "headers", "path", "raw_path", "remote")
+    __slots__ = ("body", "headers", "keep_alive", "path", "raw_path", "remote")
 
     method = "POST"
 
@@ -39,6 +43,7 @@ class PlainRequest:
         self.raw_path = raw_path
         self.path = raw_path.partition("?")[0]
         self.headers = CIMultiDictProxy(CIMultiDict(headers))
+        self.keep_alive = headers.get("connection") != "close"
         self.body = body
         self.remote = remote
 
@@ -56,11 +61,11 @@ class PlainReader:
     """Makes requests of the bytes of one connection; methods named `on_…` are called by the parser."""
 
     __slots__ = (
+        "_body",
         "_headers",
         "_is_whole",
         "_most",
         "_parser",
-        "_pieces",
         "_remote",
         "_size",
         "_starts",
@@ -76,9 +81,8 @@ class PlainReader:
         self._begin()
 
     def _begin(self) -> None:
-        self._url = b""
+        self._url = self._body = b""
         self._headers: dict[str, str] = {}
-        self._pieces: list[bytes] = []
         self._size = self._starts = 0
         self._is_whole = self._twice = False
 
@@ -95,9 +99,7 @@ class PlainReader:
             return Reading.MORE if self._can_become_plain() else Reading.ODD
         if not self._is_plain():
             return Reading.ODD
-        pieces = self._pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        request = PlainRequest(self._url.decode(), self._headers, body, self._remote)
+        request = PlainRequest(self._url.decode(), self._headers, self._body, self._remote)
         self._begin()
         return request
 
@@ -107,21 +109,18 @@ class PlainReader:
         return _ODD.isdisjoint(self._headers) and len(length) < _LONGEST_NUMBER and int(length) <= self._most
 
     def _is_plain(self) -> bool:
-        headers, url = self._headers, self._url
+        headers, size = self._headers, len(self._body)
         return (
             self._starts == 1
             and not self._twice
             and "host" in headers
             and "content-length" in headers
-            and int(headers["content-length"]) <= self._most
-            and self._size - int(headers["content-length"]) <= _LONGEST_HEAD
             and len(headers) <= _MOST_HEADERS
             and _ODD.isdisjoint(headers)
-            and headers.get("connection", "keep-alive").lower() == "keep-alive"
-            and url.isascii()
-            and not url.startswith(b"//")
-            and b"#" not in url
-            and b"%" not in url.partition(b"?")[0]
+            and headers.get("connection", "close") in _CONNECTIONS
+            and size <= self._most
+            and self._size - size <= _LONGEST_HEAD
+            and _URL.fullmatch(self._url) is not None
             and self._parser.get_http_version() == "1.1"
         )
 
@@ -135,14 +134,20 @@ class PlainReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
-        known = name.lower().decode()
-        self._twice = self._twice or known in self._headers
-        self._headers[known] = value.strip(b" \t").decode("utf-8", "surrogateescape")
+        known = _read_name(name)
+        if known in self._headers:
+            self._twice = True
+        self._headers[known] = value.strip().decode("utf-8", "surrogateescape")
 
     def on_body(self, piece: bytes) -> None:
         """Take some of the body."""
-        self._pieces.append(piece)
+        self._body = self._body + piece if self._body else piece
 
     def on_message_complete(self) -> None:
         """Take note that nothing is missing any more."""
         self._is_whole = True
+
+
+@lru_cache(maxsize=256)
+def _read_name(name: bytes) -> str:
+    return name.lower().decode()

@@ -48,11 +48,10 @@ class Answer(web.StreamResponse):
         status, head = self._status, _begin(minor, self._status, self.content)
         if status not in _BODILESS:
             head += f"Content-Length: {len(self.body) if self.length < 0 else self.length}\r\n"
-        for name, value in self.extra:
-            line = f"{name}: {value}\r\n"
-            if line.count("\n") != 1 or line.count("\r") != 1:
-                raise ValueError("a header has a line break in it")
-            head += line
+        extra = "".join([f"{name}: {value}\r\n" for name, value in self.extra])
+        if not extra.count("\n") == extra.count("\r") == len(self.extra):
+            raise ValueError("a header has a line break in it")
+        head += extra
         if not keeps_alive:
             head += "Connection: close\r\n"
         elif minor == 0:

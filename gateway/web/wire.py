@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -16,7 +17,8 @@ from gateway.web.plain import PlainRequest, Request
 
 MOST_MEMBERS = 15_000  # more than 50 mboxes with 150 parameters each, and looked through in a few milliseconds
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
+encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+"""Gives JSON."""
 
 
 def take_body(request: Request, limits: Web) -> bytes | None:
@@ -108,14 +110,9 @@ def decode_object(raw: bytes, max_depth: int) -> JsonObject:
     if not isinstance(body, dict):
         raise InvalidBody("Invalid request: the body must be a JSON object")
     # Written back the same, no member can have been lost; only bodies with blanks or escapes need the slow look.
-    if _encode(body) != raw:
+    if encode(body) != raw:
         _refuse_duplicates(raw)
     return body
-
-
-def encode(body: Any) -> bytes:
-    """Give `body` as JSON."""
-    return _encode(body)
 
 
 def _refuse_duplicates(raw: bytes) -> None:

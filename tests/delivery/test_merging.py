@@ -59,7 +59,7 @@ def owners_of(element):
 def test_every_item_goes_back_to_its_caller_and_nothing_of_anothers(chance, count):
     """Merge and part: each caller has what it would have had alone, in the order in which it was answered."""
     shares = [make_share(chance, at, page=at == 1) for at in range(count)]
-    (group,) = gather(shares)
+    (group,) = gather(shares, most=1000)
     joined = join(group.shares)
     assert count_mboxes(joined) == sum(count_mboxes(share.body) for share in shares)
     reply = answer(joined, chance)
@@ -87,12 +87,12 @@ def test_every_item_goes_back_to_its_caller_and_nothing_of_anothers(chance, coun
 def test_who_leaves_takes_only_its_own_items(chance, count, data):
     """gw:M5: the group is as if the others had come without it."""
     shares = [make_share(chance, at, page=at == 1) for at in range(count)]
-    (group,) = gather(shares)
+    (group,) = gather(shares, most=1000)
     gone = data.draw(st.lists(st.integers(0, count - 1), unique=True, max_size=count - 1))
     for at in gone:
         group.leave(shares[at])
     left = [share for at, share in enumerate(shares) if at not in gone]
-    (fresh,) = gather(left)
+    (fresh,) = gather(left, most=1000)
     assert (group.shares, group.consumers, group.mboxes) == (fresh.shares, fresh.consumers, fresh.mboxes)
     assert (group.has_page, group.notifications) == (fresh.has_page, fresh.notifications)
 

@@ -12,15 +12,12 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo.target import Trouble
-from tests.stage import Answer, Stage, run_stage
-from tests.store.faults import FaultProxy
+from tests.stage import Stage, run_stage
+from tests.web.envelopes import BOTH, FAR, HERO, call, decided, get
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 REFUSED = tomllib.loads((Path(__file__).parent.parent / "cases" / "get_offers" / "refused.toml").read_text())["call"]
-HERO: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "homepage-hero"}]}}}
-BOTH: dict[str, Any] = {"request": {"execute": {"mboxes": [{"name": "homepage-hero"}, {"name": "recommendations"}]}}}
 SHOWN = {"id": "n1", "type": "display", "timestamp": 1_795_322_548_000, "tokens": ["t"], "mbox": {"name": "a"}}
-FAR = 99_999_999_999
 ENDPOINTS = ["get-offers", "send-notifications", "get-attributes"]
 
 
@@ -40,24 +37,6 @@ async def edge(running: Stage) -> Stage:
     running.stand_in.requests.clear()
     running.stand_in.trouble = None
     return running
-
-
-async def call(stage: Stage, body: Any, endpoint: str = "get-offers", **more: Any) -> Answer:
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return await stage.ask("POST", f"/v1/{endpoint}", data=raw, **more)
-
-
-async def get(stage: Stage, body: Any, endpoint: str = "get-offers", **more: Any) -> Any:
-    answer = await call(stage, body, endpoint, **more)
-    assert answer.status == 200, answer.raw[:300]
-    return answer.body
-
-
-def decided(envelope: Any) -> dict[str, str]:
-    return {
-        mbox["name"]: mbox["options"][0]["responseTokens"]["activity.decisioningMethod"]
-        for mbox in envelope["response"]["execute"]["mboxes"]
-    }
 
 
 async def test_one_call_is_decided_here_and_by_target(edge: Stage) -> None:
@@ -110,13 +89,6 @@ async def test_the_cookie_brings_visitor_and_session_back(edge: Stage) -> None:
     one, two = edge.stand_in.requests
     assert [one.query["sessionId"], two.query["sessionId"]] == ["s1", "s1"], "§5: the cookie wins over the option"
     assert two.body["id"]["tntId"].endswith(".35_0")
-
-
-async def test_the_cookie_option_is_data_whatever_becomes_of_browsers_cookies(bundled_url: str) -> None:
-    """gw:S8, §5."""
-    async with run_stage(bundled_url, {"GATEWAY_WEB__READ_COOKIES": "false"}) as stage:
-        envelope = await get(stage, HERO | {"target_cookie": f"session#s#{FAR}|PC#abc#{FAR}"})
-        assert envelope["response"]["id"]["tntId"] == "abc"
 
 
 async def test_the_session_alone_brings_the_visitor_back(edge: Stage) -> None:
@@ -201,22 +173,6 @@ async def test_the_consumer_may_come_as_with_a_delivery_request(edge: Stage) -> 
     )
     for wrong in ({"headers": {"X-Consumer-Id": "x" * 7000}}, {"params": {"consumerId": "x" * 257}}):
         assert (await call(edge, asked, **wrong)).status == 400
-
-
-async def test_without_redis_a_stitched_call_still_has_an_sdid_and_tells_which(clean_url: str, tmp_path: Path) -> None:
-    """gw:S5; §8: always one; §12: the request as it was sent. Also for what is decided here alone."""
-    async with FaultProxy(clean_url, tmp_path) as proxy, run_stage(proxy.url) as stage:
-        proxy.black_hole = True
-        known = {"session_id": "page", "target_cookie": f"PC#abc.35_0#{FAR}"}
-        for asked, at in ((BOTH, "remote"), (HERO, "local")):
-            envelope = await get(stage, asked | known | {"consumer_id": at})
-            assert envelope["meta"]["degraded"] == ["session-store"]
-            told = envelope["request"]["experienceCloud"]["analytics"]["supplementalDataId"]
-            assert envelope["visitor_state"]["DEMO@AdobeOrg"]["sdid"]["supplementalDataIDCurrent"] == told
-            if at == "remote":
-                assert [
-                    sent.body["experienceCloud"]["analytics"]["supplementalDataId"] for sent in stage.stand_in.requests
-                ] == [told]
 
 
 async def test_ids_of_the_experience_cloud_reach_target(edge: Stage) -> None:
@@ -383,27 +339,9 @@ async def test_another_client_is_refused(edge: Stage) -> None:
     assert (await call(edge, HERO, params={"imsOrgId": "DEMO"})).status == 200
 
 
-async def test_on_device_for_a_client_without_an_engine_is_refused(bundled_url: str) -> None:
-    """§10.1: the engine exists only where the client's method needs it."""
-    async with run_stage(bundled_url, {"GATEWAY_CLIENT__DEMO__METHOD": "server-side"}) as stage:
-        answer = await call(stage, HERO | {"decisioning_method": "on-device"})
-        assert (answer.status, answer.body["message"].endswith("$.decisioning_method")) == (400, True)
-        envelope = await get(stage, HERO | {"decisioning_method": "hybrid"})
-        assert envelope["meta"] == {"decisioning_method": "server-side", "remote_mboxes": [], "remote_views": []}
-
-
 async def test_with_keep_clients_no_member_of_the_envelope_names_an_edge(edge: Stage) -> None:
     """gw:S10; Target itself is asked with the edge."""
     envelope = await get(edge, BOTH | {"target_cookie": f"session#s#{FAR}|PC#abc.35-0#{FAR}"})
     assert envelope["request"]["id"] == {"tntId": "abc.35-0"}
     assert "35_0" not in json.dumps(envelope)
     assert edge.stand_in.requests[-1].body["id"]["tntId"] == "abc.35_0"
-
-
-async def test_without_keep_clients_the_edge_is_told(bundled_url: str) -> None:
-    """§4.4, §6; gw:S8, S10."""
-    async with run_stage(bundled_url, {"GATEWAY_WEB__KEEP_CLIENTS": "false"}) as stage:
-        envelope = await get(stage, BOTH)
-    assert envelope["target_location_hint_cookie"] == {"name": "mboxEdgeCluster", "value": "35", "max_age": 1860}
-    assert envelope["response"]["edgeHost"] == "mboxedge35.tt.omtrdc.net"
-    assert envelope["response"]["id"]["tntId"].endswith(".35_0")

@@ -12,16 +12,13 @@ from gateway.delivery.answer import check_reply
 from gateway.delivery.chunking import chunk, rejoin
 from gateway.delivery.merging import Group, Share, join, part
 from gateway.delivery.model import JsonObject
-from gateway.delivery.stitching import put_sdid, read_sdid
+from gateway.delivery.stitching import DEFAULT_CONSUMER, put_sdid, read_sdid
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import UpstreamError, UpstreamGarbled, UpstreamRefused
-from gateway.upstream.target import Call, make_headers
+from gateway.upstream.target import Call, Outcome, make_headers
 
 if TYPE_CHECKING:
     from gateway.upstream.joiner import Ticket
-
-Outcome = JsonObject | BaseException
-"""What became of one call: Target's answer, or what went wrong."""
 
 
 class Asked(Struct, kw_only=True, frozen=True):
@@ -74,25 +71,49 @@ class Bundle:
 
     def __init__(self, asked: Asked, sdid: str, impression_id: str = "") -> None:
         """Begin with one caller."""
-        self.facts = Group([asked.share], sdid, impression_id)
+        self.sdid = sdid
+        self._impression_id = impression_id or asked.share.impression_id
+        self._facts: Group | None = None
         self.members = [Member(asked, self)]
         self.timer: asyncio.TimerHandle | None = None
         self.wakes_at = 0.0
         self.is_ripe = False
         self.risk = 0.0
         self.left = -1
-        self.tasks: set[asyncio.Task[JsonObject]] = set()
+        self.lands_by = 0.0
+        """when its one call ends at the latest, once that is under way; 0.0 otherwise"""
         self.outcomes: list[Outcome] = []
         self._bodies: list[JsonObject] = []
 
     @classmethod
     def part_from(cls, member: Member) -> "Bundle":
         """Give a member a bundle of its own, with the ids of the one it was in; its callers wait on."""
-        facts = member.bundle.facts
-        bundle = cls(member.asked, facts.sdid, facts.impression_id)
+        bundle = cls(member.asked, member.bundle.sdid, member.bundle.impression_id)
         bundle.members = [member]
         member.bundle = bundle
         return bundle
+
+    @property
+    def facts(self) -> Group:
+        """What its callers have in common; one who travels alone, as most do, is never counted."""
+        if self._facts is None:
+            self._facts = Group([member.asked.share for member in self.members], self.sdid, self._impression_id)
+        return self._facts
+
+    @property
+    def impression_id(self) -> str:
+        """The impression id that was made for the call; "" where there is none."""
+        return self._impression_id if self._facts is None else self._facts.impression_id
+
+    @property
+    def awaits_others(self) -> bool:
+        """Whether it has callers who named a consumer: others of their page may come."""
+        return any(member.asked.share.consumer != DEFAULT_CONSUMER for member in self.members)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one call of one caller."""
+        return self.left == 1 and len(self.members) == 1
 
     @property
     def is_sent(self) -> bool:
@@ -112,12 +133,13 @@ class Bundle:
 
     def leave(self, member: Member) -> None:
         """Go without a caller that went away; there must be others."""
-        self.members.remove(member)
         self.facts.leave(member.asked.share)
+        self.members.remove(member)
 
     def let_go(self) -> None:
         """Forget its callers, who have what they came for, so that nothing is left in a cycle."""
         self.members = []
+        self.outcomes = []
 
     def stop_timer(self) -> None:
         """Do not wait any more."""
@@ -132,10 +154,10 @@ class Bundle:
         body = asked.share.body if alone else join(self._shares)
         if asked.alongside or not alone:
             body = body | {"requestId": new_id()}
-        if body.get("impressionId") is None and (self.facts.impression_id or self.facts.mboxes > most):
-            body = body | {"impressionId": self.facts.impression_id or new_id()}
-        if read_sdid(body) != self.facts.sdid:
-            body = put_sdid(body, self.facts.sdid)
+        if body.get("impressionId") is None and (self.impression_id or self.facts.mboxes > most):
+            body = body | {"impressionId": self.impression_id or new_id()}
+        if read_sdid(body) != self.sdid:
+            body = put_sdid(body, self.sdid)
         body = attach_entries(body, list(asked.take_entries()))
         self._bodies = [body]
         if self.facts.mboxes > most:
@@ -161,11 +183,11 @@ class Bundle:
         """Give each member's answer, or what is wrong with it, in order; raises what went wrong where none has any."""
         if len(self.outcomes) > 1:
             self.outcomes = [_check(*each) for each in zip(self.outcomes, self._bodies, strict=True)]
-        errors = [one for one in self.outcomes if isinstance(one, BaseException)]
+        errors = [one for one in self.outcomes if isinstance(one, Exception)]
         grave = [error for error in errors if is_invalid(error) or not isinstance(error, UpstreamError)]
         if grave or len(errors) == len(self.outcomes):
             raise (grave or errors)[0]
-        replies = [None if isinstance(one, BaseException) else one for one in self.outcomes]
+        replies = [None if isinstance(one, Exception) else one for one in self.outcomes]
         if len(replies) > 1:
             lost = [error.code for error in errors if isinstance(error, UpstreamError)]
             return [Answer(rejoin(self._bodies, replies), lost, lacks_first=replies[0] is None)]
@@ -187,10 +209,10 @@ def _give(own: JsonObject, asked: JsonObject) -> Answer | UpstreamError:
 
 def _check(outcome: Outcome, asked: JsonObject) -> Outcome:
     """Give `outcome`, or what is wrong with it where it does not have the shape that `asked` calls for."""
-    given = outcome if isinstance(outcome, BaseException) else _give(outcome, asked)
+    given = outcome if isinstance(outcome, Exception) else _give(outcome, asked)
     return given.reply if isinstance(given, Answer) else given
 
 
-def is_invalid(error: BaseException) -> bool:
+def is_invalid(error: Exception) -> bool:
     """Whether Target found the call itself invalid."""
     return isinstance(error, UpstreamRefused) and error.upstream_status == 400

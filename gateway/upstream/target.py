@@ -41,6 +41,10 @@ class Call(Struct, frozen=True):
     request_id: str = ""
 
 
+Outcome = JsonObject | Exception
+"""What became of a call: Target's decoded answer, or what went wrong."""
+
+
 @lru_cache(maxsize=4096)
 def find_origin(url: str, edge_url: str, client: str, cluster: str) -> URL:
     """Give scheme, host and port for a client: its edge's where one is known and edges are configured."""

@@ -64,7 +64,7 @@ class Bench(msgspec.Struct):
 
     def is_empty(self) -> bool:
         joiner = self.joiner
-        return not (joiner.callers or joiner._lines or joiner._tasks or self.fanout.under_way)
+        return not (joiner.callers or joiner._lines or self.fanout.under_way)
 
 
 @asynccontextmanager

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
-from yarl import URL
 
 from gateway.delivery.answer import check_reply
 from gateway.delivery.chunking import chunk, rejoin
@@ -15,7 +14,7 @@ from gateway.delivery.model import JsonObject
 from gateway.delivery.stitching import DEFAULT_CONSUMER, put_sdid, read_sdid
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import UpstreamError, UpstreamGarbled, UpstreamRefused
-from gateway.upstream.target import Call, Outcome, make_headers
+from gateway.upstream.target import Address, Call, Outcome, make_headers
 
 if TYPE_CHECKING:
     from gateway.upstream.joiner import Ticket
@@ -24,20 +23,21 @@ if TYPE_CHECKING:
 class Asked(Struct, kw_only=True, frozen=True):
     """One caller's call to Target.
 
-    `raw` are the bytes of the share's body where nothing was changed in it; `repeatable` is the caller's own request
-    id; `take_entries` gives our own telemetry that is to travel along, once it leaves. `deadline` is a time of the
-    event loop's clock in seconds. A call `alongside` another one of the same request neither waits for it nor joins any
-    (gw:F4), and has a request id of its own (get-offers §17).
+    Where it `is_complete` the bytes of its share may leave as they are: the SDID is in them, and there are no more
+    mboxes than one call may have. `repeatable` is the caller's own request id, which is in the body; where there is
+    none `request_id` is in its place. `take_entries` gives our own telemetry that is to travel along, once it leaves.
+    `deadline` is a time of the event loop's clock in seconds. A call `alongside` another one of the same request
+    neither waits for it nor joins any (gw:F4), and has a request id of its own (get-offers §17).
     """
 
     client: str
     session_id: str
-    url: URL
+    address: Address
     share: Share
     request_id: str
     version: str
     deadline: float
-    raw: bytes | None = None
+    is_complete: bool = False
     repeatable: str = ""
     take_entries: Callable[[], Sequence[JsonObject]] = tuple
     alongside: bool = False
@@ -151,6 +151,19 @@ class Bundle:
         """Give the calls to make, of `most` mboxes at most each; from now on nobody may join or leave."""
         asked = self.members[0].asked
         alone = len(self.members) == 1
+        entries = list(asked.take_entries())
+        raw = asked.share.raw
+        if alone and asked.is_complete and raw is not None and not (asked.alongside or self._impression_id or entries):
+            self.left, self.outcomes = 1, [{}]
+            return [self._write_call(raw, asked.repeatable or asked.request_id)]
+        self._bodies = self._write_bodies(most, new_id, entries)
+        self.left = len(self._bodies)
+        self.outcomes = [{}] * self.left
+        return [self._write_call(self._encode(one), str(one.get("requestId", ""))) for one in self._bodies]
+
+    def _write_bodies(self, most: int, new_id: Callable[[], str], entries: list[JsonObject]) -> list[JsonObject]:
+        asked = self.members[0].asked
+        alone = len(self.members) == 1
         body = asked.share.body if alone else join(self._shares)
         if asked.alongside or not alone:
             body = body | {"requestId": new_id()}
@@ -158,22 +171,20 @@ class Bundle:
             body = body | {"impressionId": self.impression_id or new_id()}
         if read_sdid(body) != self.sdid:
             body = put_sdid(body, self.sdid)
-        body = attach_entries(body, list(asked.take_entries()))
-        self._bodies = [body]
-        if self.facts.mboxes > most:
-            first, *more = chunk(body, most)
-            self._bodies = [first, *(one | {"requestId": new_id()} for one in more)]
-        self.left = len(self._bodies)
-        self.outcomes = [{}] * self.left
-        headers, deadline = make_headers(asked.request_id, asked.version), self.deadline
-        return [
-            Call(asked.url, self._encode(one), headers, deadline, str(one.get("requestId", ""))) for one in self._bodies
-        ]
+        body = attach_entries(body, entries)
+        if self.facts.mboxes <= most:
+            return [body]
+        first, *more = chunk(body, most)
+        return [first, *(one | {"requestId": new_id()} for one in more)]
+
+    def _write_call(self, body: bytes, request_id: str) -> Call:
+        asked = self.members[0].asked
+        return Call(asked.address, body, make_headers(asked.request_id, asked.version), self.deadline, request_id)
 
     def _encode(self, body: JsonObject) -> bytes:
         """Give the bytes of `body`: its caller's own where nothing in it has changed."""
-        asked = self.members[0].asked
-        return asked.raw if asked.raw is not None and body is asked.share.body else msgspec.json.encode(body)
+        share = self.members[0].asked.share
+        return share.raw if share.raw is not None and body is share.body else msgspec.json.encode(body)
 
     @property
     def _shares(self) -> list[Share]:

@@ -71,7 +71,7 @@ class Fanout:
     def launch(self, pending: "Pending") -> None:
         """Do what `start` does for a call that is told what becomes of it; never before this returns."""
         now = self.loop.time()
-        pending.edge = edge = self.edges.find(pending.call.url, now)
+        pending.edge = edge = self.edges.find(pending.call.address.origin, now)
         self.under_way += 1
         pending.timer = self.loop.call_at(pending.call.deadline, pending.expire)
         if self.under_way > self._target.max_in_flight + self._target.max_waiting:
@@ -325,7 +325,7 @@ def _as_upstream_error(error: Exception) -> UpstreamError:
 
 def write_request(call: Call) -> bytes:
     """Give the bytes of a request (RFC 9112 §3); raises ValueError for a line break where none may be."""
-    lines = [f"POST {call.url.raw_path_qs} HTTP/1.1", f"Host: {call.url.raw_authority}"]
+    lines = [f"POST {call.address.target} HTTP/1.1", f"Host: {call.address.origin.authority}"]
     lines += [f"{name}: {value}" for name, value in call.headers.items()]
     lines += ["Accept-Encoding: gzip, deflate", f"Content-Length: {len(call.body)}"]
     head = "\r\n".join(lines)

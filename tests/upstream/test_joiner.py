@@ -19,6 +19,7 @@ from gateway.ids import new_id
 from gateway.upstream.bundle import Asked, Bundle, Member
 from gateway.upstream.fanout import Fanout
 from gateway.upstream.joiner import Joiner, Ticket
+from gateway.upstream.target import read_address
 from tests.store.servers import wait_until
 
 SDID = "0123456789ABCDEF-0123456789ABCDEF"
@@ -36,7 +37,10 @@ class Bench(msgspec.Struct):
     def ask(self, *names: str, session: str = "s", seconds: float = 20.0, **more: Any) -> Asked:
         """Give the call of a consumer that asks for mboxes; `more` are members of its body, or of `Asked`."""
         consumer = more.pop("consumer", names[0] if names else "c")
-        extra = {name: more.pop(name) for name in ("repeatable", "take_entries", "raw", "alongside") if name in more}
+        raw = more.pop("raw", None)
+        extra = {
+            name: more.pop(name) for name in ("repeatable", "take_entries", "is_complete", "alongside") if name in more
+        }
         body = {"context": {"channel": "web"}, "id": {"tntId": "a"}, "requestId": f"r-{consumer}"} | more
         if names:
             body["execute"] = {"mboxes": [{"index": 7 + at, "name": name} for at, name in enumerate(names)]}
@@ -44,8 +48,8 @@ class Bench(msgspec.Struct):
         return Asked(
             client="demo",
             session_id=session,
-            url=url,
-            share=Share(body=body, scope=str(url), consumer=consumer, sdid=SDID),
+            address=read_address(url),
+            share=Share(body=body, raw=raw, scope=str(url), consumer=consumer, sdid=SDID),
             request_id="x",
             version="1",
             deadline=asyncio.get_running_loop().time() + seconds,

@@ -61,10 +61,8 @@ def start_remote(walk: Walk) -> list[Leg]:
         legs = _start_in_parts(walk)
     else:
         legs = [Leg(plan.remote, _start(walk, write_sent(walk, plan.remote, plan.ours)))]
-    if legs and not find_sdid(inbound.request):  # a repeated call has the SDID of the first (gw:M6)
-        walk.sdid = legs[0].ticket.sdid or walk.sdid
-    if legs and plan.local:
-        _share_ids(walk, legs[0].ticket)
+    if legs:
+        _take_ids(walk, legs[0].ticket)
     return legs
 
 
@@ -141,12 +139,16 @@ def _is_mixed(walk: Walk) -> bool:
     return bool(walk.plan.local and walk.plan.remote)
 
 
-def _share_ids(walk: Walk, ticket: Ticket) -> None:
+def _take_ids(walk: Walk, ticket: Ticket) -> None:
     """Let the part that is decided here have the ids of the part that is not (get-offers §15 point 1)."""
-    inbound = walk.inbound
+    inbound, own = walk.inbound, find_sdid(walk.inbound.request)
+    if not own:  # a repeated call has the SDID of the first (gw:M6)
+        walk.sdid = ticket.sdid or walk.sdid
+    if not walk.plan.local:
+        return
     if ticket.impression_id and inbound.request.impression_id is None:
         inbound.body["impressionId"] = ticket.impression_id
-    if ticket.sdid and find_sdid(inbound.request) != ticket.sdid:
+    if ticket.sdid and own != ticket.sdid:
         inbound.body["experienceCloud"] = put_sdid(inbound.body, ticket.sdid)["experienceCloud"]
 
 

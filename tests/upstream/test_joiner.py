@@ -357,12 +357,31 @@ async def test_waiting_callers_are_bounded_for_a_session_and_in_all() -> None:
         bench.start("m").end()
 
 
-async def test_one_caller_alone_sends_its_own_bytes(bench: Bench) -> None:
-    share = bench.ask("a", experienceCloud={"analytics": {"supplementalDataId": SDID}}).share
-    raw = b" " + msgspec.json.encode(share.body)
-    asked = bench.ask("a", experienceCloud={"analytics": {"supplementalDataId": SDID}}, raw=raw)
-    await bench.joiner.start(asked).reply()
+@pytest.mark.parametrize("is_complete", [True, False])
+async def test_one_caller_alone_sends_its_own_bytes(bench: Bench, is_complete: bool) -> None:
+    """Whether somebody had to look at them or not; and not once there is something to add (delivery-api §14)."""
+    with_sdid = {"experienceCloud": {"analytics": {"supplementalDataId": SDID}}}
+    raw = b" " + msgspec.json.encode(bench.ask("a", **with_sdid).share.body)
+    more = {"raw": raw, "repeatable": "r-a", "is_complete": is_complete}
+    assert names_of(await bench.start("a", **with_sdid, **more).reply()) == [("a", 7)]
     assert bench.stand_in.requests[0].raw == raw
+    take_entries = waiting([{"requestId": "ours"}])
+    assert names_of(await bench.start("a", **with_sdid, **more, take_entries=take_entries).reply()) == [("a", 7)]
+    assert bench.stand_in.requests[1].body["telemetry"] == {"entries": [{"requestId": "ours"}]}
+
+
+async def test_a_caller_alone_and_who_repeats_its_call_each_end_by_their_own_deadline(bench: Bench) -> None:
+    """gw:F3, M5: also where the caller's deadline is that of the call it waits for."""
+    bench.stand_in.trouble = Trouble(hang=True)
+    alone = bench.start("a", seconds=0.4, repeatable="r")
+    hurried = bench.start("a", seconds=0.1, repeatable="r")
+    with pytest.raises(UpstreamTimeout):
+        await hurried.reply()
+    assert bench.fanout.under_way == 1, "the other one waits on"
+    with pytest.raises(UpstreamTimeout):
+        await alone.reply()
+    assert bench.is_empty()
+    assert bench.stand_in.received == 1
 
 
 async def test_a_joined_call_has_an_id_of_its_own_one_sdid_and_all_our_telemetry(bench: Bench) -> None:

@@ -9,7 +9,7 @@
       artifact, conditions, pickers  compiled rules      engine, offline   one request decided without HTTP
       context, browser, address, parameters, allocation  __main__    run, check-config, decide, demo
                             what a condition may see     store/      I/O: Redis, Lua, a private server
-      plan, legs, answer    split and join               upstream/   I/O: out over HTTP
+      plan, legs, answer, cutting   split and join       upstream/   I/O: out over HTTP
       merging, chunking     calls as one, as several       joiner, bundle               waiting calls of a session
       decide, content, trace, explain, telemetry           target, fanout, edges, connection    Adobe Target
       notifications, geo    the engine                     retries, breaker             which calls are made again

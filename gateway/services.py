@@ -44,7 +44,7 @@ from gateway.upstream.fanout import Fanout
 from gateway.upstream.geo import GeoLookup
 from gateway.upstream.joiner import GROUP_SIZES, Joiner
 from gateway.upstream.outbox import Message, Outbox, Stream
-from gateway.upstream.target import Call, make_headers, make_url
+from gateway.upstream.target import Call, make_address, make_headers
 
 _SECRET_BYTES = 32
 _LOOK_S = 0.5
@@ -290,11 +290,11 @@ def _open_outbox(
         identity = message.body.get("id") or {}
         cluster = cluster_of(str(identity.get("tntId", "")))
         query = {"imsOrgId": organization, "sessionId": message.session_id}
-        url = make_url(settings.upstream.target, message.client, cluster, query)
+        where = make_address(settings.upstream.target, message.client, cluster, query)
         sent = message.body if message.body.get("notifications") else _without_notifications(message.body)
         told = attach_entries(sent, tenants[message.client].telemetry.take())
         body = msgspec.json.encode(told | {"requestId": new_id()})
-        return Call(url, body, make_headers(new_id(), __version__), deadline)
+        return Call(where, body, make_headers(new_id(), __version__), deadline)
 
     outbox = Outbox(settings.outbox, stream, fanout, address, time.time)
     if settings.outbox.enabled:

@@ -19,7 +19,7 @@ from gateway.errors import ArtifactMissing, UpstreamError
 from gateway.ids import new_id
 from gateway.services import Embedding, Services, open_services
 from gateway.upstream.outbox import Message
-from gateway.upstream.target import Call, make_headers, make_url
+from gateway.upstream.target import Call, make_address, make_headers
 from gateway.walk.offers import OffersCall, answer_offers
 
 _READY_S = 0.1
@@ -74,7 +74,7 @@ class InProcess:
         query = {"imsOrgId": self._tenant.client.organization_id, "sessionId": _HINT_SESSION}
         deadline = asyncio.get_running_loop().time() + self._options.timeout / 1000
         headers = make_headers(new_id(), __version__)
-        call = Call(make_url(target, self._tenant.code, "", query), _HINT_BODY, headers, deadline)
+        call = Call(make_address(target, self._tenant.code, "", query), _HINT_BODY, headers, deadline)
         try:
             reply = await self._services.fanout.ask(call)
         except UpstreamError as error:

@@ -18,7 +18,7 @@ from gateway.delivery.model import JsonObject
 from gateway.errors import ConfigError, InvalidBody, UpstreamRefused
 from gateway.ids import new_id
 from gateway.upstream.fanout import Fanout
-from gateway.upstream.target import Call, make_headers
+from gateway.upstream.target import Call, make_headers, read_address
 
 _READY_S = 0.1
 _MARGIN_S = 0.25  # the gateway answers by the deadline; this is the way there and back
@@ -43,7 +43,7 @@ class Remote:
         if session_id := _find_session(given):  # for a balancer that hashes sessions to gateways (gw:M7)
             address = address.update_query({"sessionId": session_id})
         call = Call(
-            url=address.with_path(f"{address.path.rstrip('/')}/v1/{endpoint}", keep_query=True),
+            address=read_address(address.with_path(f"{address.path.rstrip('/')}/v1/{endpoint}", keep_query=True)),
             body=msgspec.json.encode(given),
             headers=headers,
             deadline=asyncio.get_running_loop().time() + timeout_s + _MARGIN_S,

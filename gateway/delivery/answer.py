@@ -82,17 +82,22 @@ def read_remote(reply: JsonObject, remote: Sequence[Item]) -> Remote:
         items = [item for item in remote if item.part == part]
         answered = take_member(reply, part, dict) if items else None
         if answered is not None:
-            _read_mboxes(
-                take_member(answered, "mboxes", list), [item for item in items if item.kind == "mboxes"], results
-            )
-            _read_views(take_member(answered, "views", list), [item for item in items if item.kind == "views"], results)
-            page = take_member(answered, "pageLoad", dict)
-            if page is not None:
-                results |= {place_of(item): [page] for item in items if item.kind == "pageLoad"}
+            _read_part(answered, items, results)
     prefetch = reply.get("prefetch")
     metrics = prefetch.get("metrics") if isinstance(prefetch, dict) else None
     members = {name: found for name, kind in PASSED_ON.items() if (found := take_member(reply, name, kind)) is not None}
     return Remote(results, metrics if isinstance(metrics, list) else [], reply.get("id"), members)
+
+
+def _read_part(answered: JsonObject, items: Sequence[Item], results: dict[Place, Results]) -> None:
+    found = [take_member(answered, name, kind) for name, kind in ITEM_KINDS.items()]
+    mboxes, views, page = found
+    if mboxes:
+        _read_mboxes(mboxes, [item for item in items if item.kind == "mboxes"], results)
+    if views:
+        _read_views(views, [item for item in items if item.kind == "views"], results)
+    if page is not None:
+        results |= {place_of(item): [page] for item in items if item.kind == "pageLoad"}
 
 
 def take_member(holder: JsonObject, name: str, kind: type) -> Any:
@@ -116,13 +121,17 @@ def check_reply(reply: JsonObject, asked: JsonObject) -> None:
         take_member(reply, name, kind)
 
 
-def _read_mboxes(answered: list[Any] | None, items: Sequence[Item], results: dict[Place, Results]) -> None:
+def _read_mboxes(answered: list[Any], items: Sequence[Item], results: dict[Place, Results]) -> None:
     by_number = dict(zip(number_mboxes(items), items, strict=True))
-    for element in answered or ():
-        number = read_number(element.get("index")) if isinstance(element, dict) else None
+    for element in answered:
+        if not isinstance(element, dict):
+            continue
+        index = element.get("index")
+        number = index if index.__class__ is int else read_number(index)  # as nearly all are
         item = None if number is None else by_number.get(number)
         if item is not None and element.get("name", item.name) == item.name:
-            results.setdefault(place_of(item), []).append(_number_back(element, item))
+            own = element if number == item.index else _number_back(element, item)
+            results.setdefault(place_of(item), []).append(own)
 
 
 def read_number(index: Any) -> int | None:
@@ -134,12 +143,12 @@ def read_number(index: Any) -> int | None:
 def _number_back(element: JsonObject, item: Item) -> JsonObject:
     """Give `element` with the caller's own number, or without one where the caller gave none."""
     if item.index is not None:
-        return element if element["index"] == item.index else element | {"index": item.index}
+        return element | {"index": item.index}
     return {name: value for name, value in element.items() if name != "index"}
 
 
-def _read_views(answered: list[Any] | None, items: Sequence[Item], results: dict[Place, Results]) -> None:
-    for element in answered or ():
+def _read_views(answered: list[Any], items: Sequence[Item], results: dict[Place, Results]) -> None:
+    for element in answered:
         if isinstance(element, dict):
             name = str(element.get("name", ""))
             named = [item for item in items if item.name == name]
@@ -150,8 +159,11 @@ def _read_views(answered: list[Any] | None, items: Sequence[Item], results: dict
 def find_missing(remote: Sequence[Item], results: Mapping[Place, Results], *, views: bool = False) -> list[Item]:
     """Give the remote items that have no answer.
 
-    A view may have none, for it is only answered when something fits: one counts only where `views` says so.
+    A view may have none, for it is only answered when something fits: one counts only where `views` says so. `results`
+    are those of `read_remote` for the same items.
     """
+    if len(results) == len(remote):
+        return []  # as mostly: each result has the place of an item
     return [item for item in remote if place_of(item) not in results and (views or item.kind != "views")]
 
 

@@ -22,20 +22,43 @@ PARTED = frozenset({"requestId", "execute", "prefetch", "notifications"})
 ITEM_LISTS = frozenset({"mboxes", "views", "pageLoad"})
 MOST_NOTIFICATIONS = 50  # Target recommends no more (delivery-api §16)
 _canonical = msgspec.json.Encoder(order="sorted").encode
+_decode = msgspec.json.Decoder(JsonObject).decode
 
 
-class Share(Struct, kw_only=True):
+class Share:
     """One caller's call: its body, its scope (where it goes and by what method), its consumer and its SDID.
 
-    An `sdid` of "" takes that of the group. `impression_id` is one that was made for a body that had none.
+    An `sdid` of "" takes that of the group. `impression_id` is one that was made for a body that had none. Instead of
+    the body its bytes may be given: most calls travel alone, and what they say is never looked at.
     """
 
-    body: JsonObject
-    scope: object
-    consumer: str = DEFAULT_CONSUMER
-    sdid: str = ""
-    impression_id: str = ""
-    _digest: bytes = b""
+    __slots__ = ("_body", "_digest", "consumer", "impression_id", "raw", "scope", "sdid")
+
+    def __init__(
+        self,
+        *,
+        scope: object,
+        body: JsonObject | None = None,
+        raw: bytes | None = None,
+        consumer: str = DEFAULT_CONSUMER,
+        sdid: str = "",
+        impression_id: str = "",
+    ) -> None:
+        """Take a body, or the bytes of one."""
+        self.scope = scope
+        self.raw = raw
+        self.consumer = consumer
+        self.sdid = sdid
+        self.impression_id = impression_id
+        self._body = body
+        self._digest = b""
+
+    @property
+    def body(self) -> JsonObject:
+        """The decoded body."""
+        if self._body is None:
+            self._body = _decode(self.raw or b"{}")
+        return self._body
 
     @property
     def digest(self) -> bytes:

@@ -69,20 +69,24 @@ def adopt_device(visitor: Visitor, device_id: str, location_hint: str) -> Visito
 
 def read_answered(identity: object, edge_host: object) -> tuple[str, str]:
     """Give device id and edge cluster of an answer; "" for what it does not say or what is no id."""
+    device_id = _read_device_id(identity)
+    cluster = cluster_of(device_id) if device_id else ""
+    return device_id, cluster or (cluster_of_edge_host(edge_host) if isinstance(edge_host, str) else "")
+
+
+def _read_device_id(identity: object) -> str:
     tnt_id = identity.get("tntId") if isinstance(identity, dict) else None
-    device_id = tnt_id if isinstance(tnt_id, str) and len(tnt_id) <= LONGEST_ID else ""
-    host = edge_host if isinstance(edge_host, str) else ""
-    return device_id, cluster_of(device_id) or cluster_of_edge_host(host)
+    return tnt_id if isinstance(tnt_id, str) and len(tnt_id) <= LONGEST_ID else ""
 
 
 def merge_answered_id(visitor: Visitor, answered: object) -> JsonObject:
     """Give the ids of the response: ours, and what Target added or moved (gw:S2, delivery-api §9.2)."""
-    device_id, _ = read_answered(answered, None)
-    others = (
-        {name: value for name, value in answered.items() if value is not None} if isinstance(answered, dict) else {}
-    )
-    others.pop("tntId", None)
-    return visitor.id | others | ({"tntId": device_id} if device_id else {})
+    merged = dict(visitor.id)
+    if isinstance(answered, dict):
+        merged.update({name: value for name, value in answered.items() if value is not None and name != "tntId"})
+        if device_id := _read_device_id(answered):
+            merged["tntId"] = device_id
+    return merged
 
 
 def shield_answer(answer: JsonObject) -> None:

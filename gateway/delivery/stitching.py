@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from gateway.delivery.model import JsonObject
+from gateway.delivery.model import DeliveryRequest, JsonObject
 
 DEFAULT_CONSUMER = "target-global-mbox"
 LONGEST_CONSUMER = 256
@@ -46,6 +46,13 @@ def read_sdid(body: JsonObject) -> str:
     analytics = (body.get("experienceCloud") or {}).get("analytics") or {}
     sdid = analytics.get("supplementalDataId")
     return sdid if isinstance(sdid, str) and _SDID.fullmatch(sdid) else ""
+
+
+def find_sdid(request: DeliveryRequest) -> str:
+    """Give the SDID that a checked request brings, as `read_sdid` does for its body."""
+    cloud = request.experience_cloud
+    sdid = cloud.analytics.supplemental_data_id if cloud is not None and cloud.analytics is not None else None
+    return sdid if sdid and _SDID.fullmatch(sdid) else ""
 
 
 def put_sdid(body: JsonObject, sdid: str) -> JsonObject:

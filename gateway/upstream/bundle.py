@@ -6,41 +6,38 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
-from yarl import URL
 
 from gateway.delivery.answer import check_reply
 from gateway.delivery.chunking import chunk, rejoin
 from gateway.delivery.merging import Group, Share, join, part
 from gateway.delivery.model import JsonObject
-from gateway.delivery.stitching import put_sdid, read_sdid
+from gateway.delivery.stitching import DEFAULT_CONSUMER, put_sdid, read_sdid
 from gateway.delivery.telemetry import attach_entries
 from gateway.errors import UpstreamError, UpstreamGarbled, UpstreamRefused
-from gateway.upstream.target import Call, make_headers
+from gateway.upstream.target import Address, Call, Outcome, make_headers
 
 if TYPE_CHECKING:
     from gateway.upstream.joiner import Ticket
-
-Outcome = JsonObject | BaseException
-"""What became of one call: Target's answer, or what went wrong."""
 
 
 class Asked(Struct, kw_only=True, frozen=True):
     """One caller's call to Target.
 
-    `raw` are the bytes of the share's body where nothing was changed in it; `repeatable` is the caller's own request
-    id; `take_entries` gives our own telemetry that is to travel along, once it leaves. `deadline` is a time of the
-    event loop's clock in seconds. A call `alongside` another one of the same request neither waits for it nor joins any
-    (gw:F4), and has a request id of its own (get-offers §17).
+    Where it `is_complete` the bytes of its share may leave as they are: the SDID is in them, and there are no more
+    mboxes than one call may have. `repeatable` is the caller's own request id, which is in the body; where there is
+    none `request_id` is in its place. `take_entries` gives our own telemetry that is to travel along, once it leaves.
+    `deadline` is a time of the event loop's clock in seconds. A call `alongside` another one of the same request
+    neither waits for it nor joins any (gw:F4), and has a request id of its own (get-offers §17).
     """
 
     client: str
     session_id: str
-    url: URL
+    address: Address
     share: Share
     request_id: str
     version: str
     deadline: float
-    raw: bytes | None = None
+    is_complete: bool = False
     repeatable: str = ""
     take_entries: Callable[[], Sequence[JsonObject]] = tuple
     alongside: bool = False
@@ -74,25 +71,49 @@ class Bundle:
 
     def __init__(self, asked: Asked, sdid: str, impression_id: str = "") -> None:
         """Begin with one caller."""
-        self.facts = Group([asked.share], sdid, impression_id)
+        self.sdid = sdid
+        self._impression_id = impression_id or asked.share.impression_id
+        self._facts: Group | None = None
         self.members = [Member(asked, self)]
         self.timer: asyncio.TimerHandle | None = None
         self.wakes_at = 0.0
         self.is_ripe = False
         self.risk = 0.0
         self.left = -1
-        self.tasks: set[asyncio.Task[JsonObject]] = set()
+        self.lands_by = 0.0
+        """when its one call ends at the latest, once that is under way; 0.0 otherwise"""
         self.outcomes: list[Outcome] = []
         self._bodies: list[JsonObject] = []
 
     @classmethod
     def part_from(cls, member: Member) -> "Bundle":
         """Give a member a bundle of its own, with the ids of the one it was in; its callers wait on."""
-        facts = member.bundle.facts
-        bundle = cls(member.asked, facts.sdid, facts.impression_id)
+        bundle = cls(member.asked, member.bundle.sdid, member.bundle.impression_id)
         bundle.members = [member]
         member.bundle = bundle
         return bundle
+
+    @property
+    def facts(self) -> Group:
+        """What its callers have in common; one who travels alone, as most do, is never counted."""
+        if self._facts is None:
+            self._facts = Group([member.asked.share for member in self.members], self.sdid, self._impression_id)
+        return self._facts
+
+    @property
+    def impression_id(self) -> str:
+        """The impression id that was made for the call; "" where there is none."""
+        return self._impression_id if self._facts is None else self._facts.impression_id
+
+    @property
+    def awaits_others(self) -> bool:
+        """Whether it has callers who named a consumer: others of their page may come."""
+        return any(member.asked.share.consumer != DEFAULT_CONSUMER for member in self.members)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one call of one caller."""
+        return self.left == 1 and len(self.members) == 1
 
     @property
     def is_sent(self) -> bool:
@@ -112,12 +133,13 @@ class Bundle:
 
     def leave(self, member: Member) -> None:
         """Go without a caller that went away; there must be others."""
-        self.members.remove(member)
         self.facts.leave(member.asked.share)
+        self.members.remove(member)
 
     def let_go(self) -> None:
         """Forget its callers, who have what they came for, so that nothing is left in a cycle."""
         self.members = []
+        self.outcomes = []
 
     def stop_timer(self) -> None:
         """Do not wait any more."""
@@ -129,29 +151,40 @@ class Bundle:
         """Give the calls to make, of `most` mboxes at most each; from now on nobody may join or leave."""
         asked = self.members[0].asked
         alone = len(self.members) == 1
+        entries = list(asked.take_entries())
+        raw = asked.share.raw
+        if alone and asked.is_complete and raw is not None and not (asked.alongside or self._impression_id or entries):
+            self.left, self.outcomes = 1, [{}]
+            return [self._write_call(raw, asked.repeatable or asked.request_id)]
+        self._bodies = self._write_bodies(most, new_id, entries)
+        self.left = len(self._bodies)
+        self.outcomes = [{}] * self.left
+        return [self._write_call(self._encode(one), str(one.get("requestId", ""))) for one in self._bodies]
+
+    def _write_bodies(self, most: int, new_id: Callable[[], str], entries: list[JsonObject]) -> list[JsonObject]:
+        asked = self.members[0].asked
+        alone = len(self.members) == 1
         body = asked.share.body if alone else join(self._shares)
         if asked.alongside or not alone:
             body = body | {"requestId": new_id()}
-        if body.get("impressionId") is None and (self.facts.impression_id or self.facts.mboxes > most):
-            body = body | {"impressionId": self.facts.impression_id or new_id()}
-        if read_sdid(body) != self.facts.sdid:
-            body = put_sdid(body, self.facts.sdid)
-        body = attach_entries(body, list(asked.take_entries()))
-        self._bodies = [body]
-        if self.facts.mboxes > most:
-            first, *more = chunk(body, most)
-            self._bodies = [first, *(one | {"requestId": new_id()} for one in more)]
-        self.left = len(self._bodies)
-        self.outcomes = [{}] * self.left
-        headers, deadline = make_headers(asked.request_id, asked.version), self.deadline
-        return [
-            Call(asked.url, self._encode(one), headers, deadline, str(one.get("requestId", ""))) for one in self._bodies
-        ]
+        if body.get("impressionId") is None and (self.impression_id or self.facts.mboxes > most):
+            body = body | {"impressionId": self.impression_id or new_id()}
+        if read_sdid(body) != self.sdid:
+            body = put_sdid(body, self.sdid)
+        body = attach_entries(body, entries)
+        if self.facts.mboxes <= most:
+            return [body]
+        first, *more = chunk(body, most)
+        return [first, *(one | {"requestId": new_id()} for one in more)]
+
+    def _write_call(self, body: bytes, request_id: str) -> Call:
+        asked = self.members[0].asked
+        return Call(asked.address, body, make_headers(asked.request_id, asked.version), self.deadline, request_id)
 
     def _encode(self, body: JsonObject) -> bytes:
         """Give the bytes of `body`: its caller's own where nothing in it has changed."""
-        asked = self.members[0].asked
-        return asked.raw if asked.raw is not None and body is asked.share.body else msgspec.json.encode(body)
+        share = self.members[0].asked.share
+        return share.raw if share.raw is not None and body is share.body else msgspec.json.encode(body)
 
     @property
     def _shares(self) -> list[Share]:
@@ -161,11 +194,11 @@ class Bundle:
         """Give each member's answer, or what is wrong with it, in order; raises what went wrong where none has any."""
         if len(self.outcomes) > 1:
             self.outcomes = [_check(*each) for each in zip(self.outcomes, self._bodies, strict=True)]
-        errors = [one for one in self.outcomes if isinstance(one, BaseException)]
+        errors = [one for one in self.outcomes if isinstance(one, Exception)]
         grave = [error for error in errors if is_invalid(error) or not isinstance(error, UpstreamError)]
         if grave or len(errors) == len(self.outcomes):
             raise (grave or errors)[0]
-        replies = [None if isinstance(one, BaseException) else one for one in self.outcomes]
+        replies = [None if isinstance(one, Exception) else one for one in self.outcomes]
         if len(replies) > 1:
             lost = [error.code for error in errors if isinstance(error, UpstreamError)]
             return [Answer(rejoin(self._bodies, replies), lost, lacks_first=replies[0] is None)]
@@ -187,10 +220,10 @@ def _give(own: JsonObject, asked: JsonObject) -> Answer | UpstreamError:
 
 def _check(outcome: Outcome, asked: JsonObject) -> Outcome:
     """Give `outcome`, or what is wrong with it where it does not have the shape that `asked` calls for."""
-    given = outcome if isinstance(outcome, BaseException) else _give(outcome, asked)
+    given = outcome if isinstance(outcome, Exception) else _give(outcome, asked)
     return given.reply if isinstance(given, Answer) else given
 
 
-def is_invalid(error: BaseException) -> bool:
+def is_invalid(error: Exception) -> bool:
     """Whether Target found the call itself invalid."""
     return isinstance(error, UpstreamRefused) and error.upstream_status == 400

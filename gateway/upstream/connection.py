@@ -7,7 +7,9 @@ happened is not used again.
 
 import asyncio
 import zlib
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
 
 import httptools
 from msgspec import Struct
@@ -26,11 +28,14 @@ class Limits(Struct, frozen=True):
     ratio: int
 
 
-class Reply(Struct, frozen=True):
-    """A complete answer."""
+class Taker(Protocol):
+    """Who waits for an answer; one of the two is called, once, and never from within the parser."""
 
-    status: int
-    body: bytes
+    def take(self, status: int, body: bytes) -> None:
+        """Take a complete answer."""
+
+    def fail(self, error: UpstreamError) -> None:
+        """Learn that there is none."""
 
 
 class Connection(asyncio.Protocol):
@@ -42,7 +47,8 @@ class Connection(asyncio.Protocol):
         self._limits = limits
         self._most = 2 * limits.most + _LONGEST_HEAD  # chunks of one byte each come with five bytes more: refused
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[Reply] | None = None
+        self._taker: Taker | None = None
+        self._tell: Callable[[], None] | None = None
         self._parser: Any = None
         self._received = 0
         self._status = 0
@@ -54,13 +60,13 @@ class Connection(asyncio.Protocol):
     @property
     def is_usable(self) -> bool:
         """Whether another exchange may begin."""
-        return self._transport is not None and not self._transport.is_closing() and self._waiter is None
+        return self._transport is not None and not self._transport.is_closing() and self._taker is None
 
-    def send(self, request: bytes, waiter: "asyncio.Future[Reply]") -> None:
-        """Write a whole request; `waiter` gets the answer or an UpstreamError."""
+    def send(self, request: bytes, taker: Taker) -> None:
+        """Write a whole request; `taker` gets the answer or an UpstreamError."""
         if self._transport is None or not self.is_usable:
             raise UpstreamUnreached("the connection to Target is gone")
-        self._waiter = waiter
+        self._taker = taker
         self._parser = httptools.HttpResponseParser(self)
         self._received = 0
         self._clear()
@@ -68,7 +74,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """End the connection; an answer on its way is lost."""
-        self._waiter = None
+        self._taker = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -79,13 +85,13 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; bytes that nobody asked for end the connection."""
-        if self._waiter is None:
+        if self._taker is None:
             self.close()
             return
         self._received += len(data)
         try:
             self._parser.feed_data(data)
-            if self._waiter is not None and self._received > (self._most if self._head_done else _LONGEST_HEAD):
+            if self._taker is not None and self._received > (self._most if self._head_done else _LONGEST_HEAD):
                 self._fail(UpstreamGarbled("the head or the trailer of Target's answer is too long"))
         except UpstreamGarbled as error:
             self._fail(error)
@@ -94,13 +100,17 @@ class Connection(asyncio.Protocol):
             self._fail(cause if isinstance(cause, UpstreamGarbled) else UpstreamGarbled("Target's answer is not HTTP"))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(UpstreamGarbled("Target's answer is not HTTP"))
+        if self._tell is not None:
+            self._tell_taker()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Settle the exchange: a body without announced length ends here, anything else broke off."""
         self._transport = None
-        if self._waiter is not None:
+        if self._taker is not None:
             self._settle(exc)
         self._parser = None  # it knows this connection, too: neither would go before the garbage collector comes
+        if self._tell is not None:
+            self._tell_taker()
 
     def _settle(self, exc: Exception | None) -> None:
         if exc is None and self._head_done and not self._length_known:
@@ -112,7 +122,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """Begin an answer (called by the parser, as are the following); a second one to one request is refused."""
-        if self._waiter is None:
+        if self._taker is None:
             self.close()
         self._clear()
 
@@ -140,25 +150,31 @@ class Connection(asyncio.Protocol):
         self._pieces.append(body)
 
     def on_message_complete(self) -> None:
-        """Hand the answer over; interim answers (RFC 9110 §15.2) are passed over."""
-        if self._status >= 200 and self._waiter is not None:
+        """Note that the answer is complete; interim answers (RFC 9110 §15.2) are passed over."""
+        if self._status >= 200 and self._taker is not None:
             self._complete()
 
     def _complete(self) -> None:
-        waiter, self._waiter = self._waiter, None
+        taker, self._taker = self._taker, None
         if not self._parser.should_keep_alive() and self._transport is not None:
             self._transport.close()
-        body = b"".join(self._pieces) if len(self._pieces) != 1 else self._pieces[0]
-        if waiter is None or waiter.done():
+        if taker is None:
             return
+        body = b"".join(self._pieces) if len(self._pieces) != 1 else self._pieces[0]
         try:
             if self._wbits is not None:
                 body = self._inflate(body, self._wbits)
         except (UpstreamGarbled, zlib.error) as error:
             garbled = error if isinstance(error, UpstreamGarbled) else UpstreamGarbled("the answer cannot be inflated")
-            waiter.set_exception(garbled)
+            self._tell = partial(taker.fail, garbled)
         else:
-            waiter.set_result(Reply(self._status, body))
+            self._tell = partial(taker.take, self._status, body)
+
+    def _tell_taker(self) -> None:
+        """Hand over what came, once everything received has been parsed: the taker may use the connection again."""
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
 
     def _inflate(self, body: bytes, wbits: int) -> bytes:
         most = min(self._limits.most, max(len(body) * self._limits.ratio, _SMALL))
@@ -171,10 +187,10 @@ class Connection(asyncio.Protocol):
         return plain
 
     def _fail(self, error: UpstreamError) -> None:
-        waiter = self._waiter
+        taker = self._taker
         self.close()
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+        if taker is not None:
+            self._tell = partial(taker.fail, error)
 
     def _clear(self) -> None:
         self._status = self._size = 0

@@ -5,12 +5,11 @@ import ssl
 from collections import deque
 from typing import Final
 
-from yarl import URL
-
 from gateway.config import Target
 from gateway.telemetry import get_log
 from gateway.upstream.breaker import Breaker
 from gateway.upstream.connection import Connection, Limits
+from gateway.upstream.target import Origin
 
 
 class Edge:
@@ -18,11 +17,11 @@ class Edge:
 
     __slots__ = ("breaker", "host", "idle", "is_tls", "port")
 
-    def __init__(self, url: URL, breaker: Breaker) -> None:
-        """Take scheme, host and port of `url`; nothing is connected yet."""
-        self.is_tls = url.scheme == "https"
-        self.host = url.raw_host or ""
-        self.port = url.port or (443 if self.is_tls else 80)
+    def __init__(self, origin: Origin, breaker: Breaker) -> None:
+        """Go to `origin`; nothing is connected yet."""
+        self.is_tls = origin.is_tls
+        self.host = origin.host
+        self.port = origin.port
         self.idle: deque[Connection] = deque()
         self.breaker = breaker
 
@@ -38,7 +37,7 @@ class Edges:
         self._breaker_percent = target.breaker_percent
         # Reading the trusted certificates takes 40 ms: once, not for each connection.
         self._tls = ssl.create_default_context() if _speaks_tls(target) else None
-        self._edges: dict[tuple[str, str], Edge] = {}
+        self._edges: dict[str, Edge] = {}
         self._sweeper: asyncio.TimerHandle | None = None
         self.idle = 0
 
@@ -47,12 +46,11 @@ class Edges:
         """How many hosts are mostly left alone now."""
         return sum(edge.breaker.is_open for edge in list(self._edges.values()))
 
-    def find(self, url: URL, now: float) -> Edge:
-        """Give the host that `url` names."""
-        key = (url.scheme, url.raw_authority)
-        edge = self._edges.get(key)
+    def find(self, origin: Origin, now: float) -> Edge:
+        """Give the host of `origin`."""
+        edge = self._edges.get(origin.key)
         if edge is None:
-            edge = self._edges[key] = Edge(url, Breaker(now, self._breaker_percent))
+            edge = self._edges[origin.key] = Edge(origin, Breaker(now, self._breaker_percent))
             self._begin_sweeping()
         return edge
 

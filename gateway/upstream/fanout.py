@@ -17,10 +17,10 @@ from gateway.errors import (
     UpstreamTimeout,
     UpstreamUnreached,
 )
-from gateway.upstream.connection import Connection, Reply
+from gateway.upstream.connection import Connection
 from gateway.upstream.edges import Edge, Edges
 from gateway.upstream.retries import MOST, RetryBudget, is_passing, is_safe, judge, pause_s
-from gateway.upstream.target import Call, read_reply
+from gateway.upstream.target import Call, Outcome, read_reply
 
 
 class Fanout:
@@ -34,8 +34,9 @@ class Fanout:
         self._line: deque[asyncio.Future[None]] = deque()
         self._sending = 0
         self.edges = Edges(target)
-        self.ended: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self.ended.cancel()  # what a call that has ended holds in place of its own
+        self.loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[JsonObject] = self.loop.create_future()
+        self.ended.cancel()  # what a wait that has ended holds in place of its own
         self.under_way = 0
         self.calls = 0
         self.repeated = 0
@@ -58,47 +59,62 @@ class Fanout:
         """Give Target's decoded answer to `call`. Raises UpstreamError of the kind that fits."""
         return await self.start(call).reply()
 
-    def start(self, call: Call) -> "Pending":
+    def start(self, call: Call) -> "Awaited":
         """Send `call`; where a connection is kept, the request is on the wire when this returns.
 
         The caller must await `reply()` or call `end()`.
         """
-        now = asyncio.get_running_loop().time()
-        pending = Pending(self, call, self.edges.find(call.url, now))
+        pending = Awaited(self, call)
+        self.launch(pending)
+        return pending
+
+    def launch(self, pending: "Pending") -> None:
+        """Do what `start` does for a call that is told what becomes of it; never before this returns."""
+        now = self.loop.time()
+        pending.edge = edge = self.edges.find(pending.call.address.origin, now)
+        self.under_way += 1
+        pending.timer = self.loop.call_at(pending.call.deadline, pending.expire)
         if self.under_way > self._target.max_in_flight + self._target.max_waiting:
-            pending.fail(UpstreamOverloaded("too many calls to Target are already waiting"))
-        elif not pending.edge.breaker.lets_through(now):
-            pending.fail(CircuitOpen("Target has failed too often lately; few calls are made until it is back"))
+            self._fail_soon(pending, UpstreamOverloaded("too many calls to Target are already waiting"))
+        elif not edge.breaker.lets_through(now):
+            why = "Target has failed too often lately; few calls are made until it is back"
+            self._fail_soon(pending, CircuitOpen(why))
         else:
             self._retries.note_call()
             self._begin(pending, now)
-        return pending
 
-    async def repeat(self, pending: "Pending", error: UpstreamError) -> bool:
-        """Note that an attempt ended with `error`; gives whether another one is under way, after a short pause."""
-        now = asyncio.get_running_loop().time()
-        edge, call = pending.edge, pending.call
+    def fail(self, pending: "Pending", error: UpstreamError) -> None:
+        """Note that an attempt ended with `error`; another one follows after a short pause where that may help."""
+        now = self.loop.time()
         lasted_s = now - pending.begun if pending.begun else 0.0
         if (failed := judge(error, lasted_s, self._target.breaker_timeout_ms / 1000)) is not None:
-            self.edges.note(edge, now, failed=failed)
+            self.edges.note(pending.edge, now, failed=failed)
         pause = pause_s(pending.attempts, self._chance())
-        in_time = now + pause + self._target.minimum_budget_ms / 1000 <= call.deadline
-        if pending.attempts > MOST or not in_time or edge.breaker.is_open:
-            return False
-        if not (is_passing(error) and is_safe(error, call.body) and self._retries.take()):
-            return False
+        if not self._may_repeat(pending, error, now + pause):
+            pending.settle(error)
+            return
         self._let_go_of_connection(pending)
-        pending.await_again()
-        await asyncio.sleep(pause)
-        if pending.is_ended:
+        pending.begun = 0.0
+        pending.task = asyncio.create_task(self._send_again(pending, pause))
+
+    def _may_repeat(self, pending: "Pending", error: UpstreamError, when: float) -> bool:
+        in_time = when + self._target.minimum_budget_ms / 1000 <= pending.call.deadline
+        if pending.attempts > MOST or not in_time or pending.edge.breaker.is_open:
             return False
+        return is_passing(error) and is_safe(error, pending.call.body) and self._retries.take()
+
+    async def _send_again(self, pending: "Pending", pause: float) -> None:
+        await asyncio.sleep(pause)  # a call that ends meanwhile cancels this
         self.repeated += 1
-        self._begin(pending, asyncio.get_running_loop().time())
-        return True
+        self._begin(pending, self.loop.time())
 
     async def close(self) -> None:
         """Close every connection."""
         await self.edges.close()
+
+    def _fail_soon(self, pending: "Pending", error: UpstreamError) -> None:
+        """Let an attempt that has hardly begun fail in the next turn: who begins it is not called back meanwhile."""
+        self.loop.call_soon(pending.fail, error)
 
     def _begin(self, pending: "Pending", now: float) -> None:
         pending.attempts += 1
@@ -108,7 +124,7 @@ class Fanout:
             try:
                 self._send(pending, kept)
             except (UpstreamError, ValueError) as error:
-                pending.fail(_as_upstream_error(error))
+                self._fail_soon(pending, _as_upstream_error(error))
         else:
             pending.task = asyncio.create_task(self._connect_and_send(pending))
 
@@ -119,7 +135,7 @@ class Fanout:
         if self._has_place():
             self._sending += 1
             return
-        self._line.append(turn := asyncio.get_running_loop().create_future())
+        self._line.append(turn := self.loop.create_future())
         try:
             await turn
         except asyncio.CancelledError:
@@ -139,13 +155,13 @@ class Fanout:
     def _send(self, pending: "Pending", connection: Connection) -> None:
         self.calls += 1
         pending.connection = connection
-        connection.send(write_request(pending.call), pending.future)
+        connection.send(write_request(pending.call), pending)
 
     async def _connect_and_send(self, pending: "Pending") -> None:
         try:
             await self._take_place()
             try:
-                pending.begun = now = asyncio.get_running_loop().time()
+                pending.begun = now = self.loop.time()
                 kept = self.edges.take(pending.edge, now)
                 self._send(pending, kept or await self.edges.connect(pending.edge))
             except BaseException:
@@ -165,93 +181,138 @@ class Fanout:
         connection, pending.connection = pending.connection, None
         if connection is None:
             return
-        if connection.is_usable and pending.is_answered:
-            self.edges.keep(pending.edge, connection, asyncio.get_running_loop().time())
+        is_answered, pending.is_answered = pending.is_answered, False
+        if is_answered and connection.is_usable:
+            self.edges.keep(pending.edge, connection, self.loop.time())
         else:
             connection.close()
         self._give_place()
 
 
 class Pending:
-    """A call under way; `begun` is when its latest attempt got a place, 0.0 before."""
+    """A call under way, until what became of it is told to its `land`; `begun` is when its latest attempt got a place.
 
-    __slots__ = ("_fanout", "_timer", "attempts", "begun", "call", "connection", "edge", "future", "is_ended", "task")
+    Nothing waits for it but its deadline: what comes in is taken where it comes in, without a task or a turn of the
+    loop.
+    """
 
-    def __init__(self, fanout: Fanout, call: Call, edge: Edge) -> None:
-        """Count the call as under way, and see to its deadline."""
-        loop = asyncio.get_running_loop()
+    __slots__ = (
+        "_fanout",
+        "attempts",
+        "begun",
+        "call",
+        "connection",
+        "edge",
+        "is_answered",
+        "is_ended",
+        "task",
+        "timer",
+    )
+    edge: Edge
+    timer: asyncio.TimerHandle
+
+    def __init__(self, fanout: Fanout, call: Call) -> None:
+        """Make ready for `Fanout.launch`."""
+        self._fanout = fanout
         self.call = call
-        self.edge = edge
-        self.future: asyncio.Future[Reply] = loop.create_future()
         self.connection: Connection | None = None
         self.task: asyncio.Task[None] | None = None
         self.attempts = 0
         self.begun = 0.0
-        self._fanout = fanout
+        self.is_answered = False
         self.is_ended = False
-        self._timer = loop.call_at(call.deadline, self._expire)
-        fanout.under_way += 1
 
-    @property
-    def is_answered(self) -> bool:
-        """Whether a whole answer came."""
-        return self.future.done() and not self.future.cancelled() and self.future.exception() is None
+    def land(self, outcome: Outcome) -> None:
+        """Learn what became of the call, once it has ended."""
+        raise NotImplementedError
 
-    async def reply(self) -> JsonObject:
-        """Give Target's decoded answer, of a further attempt where one may help. Raises UpstreamError that fits."""
+    def take(self, status: int, body: bytes) -> None:
+        """Take the answer to an attempt."""
+        self.is_answered = True
         fanout = self._fanout
         try:
-            while True:
-                try:
-                    answer = await self.future
-                    found = self._read(answer)
-                except UpstreamError as error:
-                    if not await fanout.repeat(self, error):
-                        raise
-                else:
-                    fanout.edges.note(self.edge, asyncio.get_running_loop().time(), failed=False)
-                    return found
-        finally:
-            self.end()
+            found = self._read(status, body)
+        except UpstreamError as error:
+            fanout.fail(self, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must be told
+            self.settle(error)
+        else:
+            fanout.edges.note(self.edge, fanout.loop.time(), failed=False)
+            self.settle(found)
 
-    def _read(self, answer: Reply) -> JsonObject:
+    def _read(self, status: int, body: bytes) -> JsonObject:
         """Give the decoded answer; one that names another request is nobody's, and ends the connection it came on."""
-        found, asked = read_reply(answer.status, answer.body), self.call.request_id
+        found, asked = read_reply(status, body), self.call.request_id
         if asked and found.get("requestId", asked) != asked:
             if self.connection is not None:
                 self.connection.close()
             raise UpstreamGarbled("Target's answer belongs to another request")
         return found
 
-    def await_again(self) -> None:
-        """Make ready for another attempt."""
-        self.future = asyncio.get_running_loop().create_future()
-        self.begun = 0.0
-
     def fail(self, error: UpstreamError) -> None:
-        """End the wait with `error`."""
-        if not self.future.done():
-            self.future.set_exception(error)
+        """Learn that an attempt failed."""
+        if not self.is_ended:
+            self._fanout.fail(self, error)
+
+    def settle(self, outcome: Outcome) -> None:
+        """End with `outcome`."""
+        self._let_go()
+        self.land(outcome)
 
     def end(self) -> None:
         """Let go of everything the call holds; an answer that is not there yet is lost."""
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self.is_ended:
             return
         self.is_ended = True
-        self._timer.cancel()
+        self.timer.cancel()
         if self.task is not None:
             self.task.cancel()
-        if not self.future.done():
-            self.future.cancel()
-        elif not self.future.cancelled():
-            self.future.exception()  # seen: nobody is waiting any more
         self._fanout.let_go(self)
+
+    def expire(self) -> None:
+        """End at the deadline."""
+        self.fail(UpstreamTimeout("Target did not answer in time"))
+
+
+class Awaited(Pending):
+    """A call that somebody waits for."""
+
+    __slots__ = ("_future",)
+
+    def __init__(self, fanout: Fanout, call: Call) -> None:
+        """Make ready for `Fanout.launch`."""
+        super().__init__(fanout, call)
+        self._future: asyncio.Future[JsonObject] = fanout.loop.create_future()
+
+    async def reply(self) -> JsonObject:
+        """Give Target's decoded answer. Raises UpstreamError of the kind that fits."""
+        try:
+            return await self._future
+        finally:
+            self.end()
+
+    def land(self, outcome: Outcome) -> None:
+        """End the wait."""
+        if self._future.done():
+            return
+        if isinstance(outcome, Exception):
+            self._future.set_exception(outcome)
+        else:
+            self._future.set_result(outcome)
+
+    def end(self) -> None:
+        """Let go of everything, the outcome included."""
+        super().end()
+        if not self._future.done():
+            self._future.cancel()
+        elif not self._future.cancelled():
+            self._future.exception()  # seen: nobody is waiting any more
         # An error knows, by its traceback, the frames that know this call: without this they would wait for the
         # garbage collector, hundreds of them with their connections, and so would everybody else.
-        self.future = self._fanout.ended
-
-    def _expire(self) -> None:
-        self.fail(UpstreamTimeout("Target did not answer in time"))
+        self._future = self._fanout.ended
 
 
 def _as_upstream_error(error: Exception) -> UpstreamError:
@@ -264,7 +325,7 @@ def _as_upstream_error(error: Exception) -> UpstreamError:
 
 def write_request(call: Call) -> bytes:
     """Give the bytes of a request (RFC 9112 §3); raises ValueError for a line break where none may be."""
-    lines = [f"POST {call.url.raw_path_qs} HTTP/1.1", f"Host: {call.url.raw_authority}"]
+    lines = [f"POST {call.address.target} HTTP/1.1", f"Host: {call.address.origin.authority}"]
     lines += [f"{name}: {value}" for name, value in call.headers.items()]
     lines += ["Accept-Encoding: gzip, deflate", f"Content-Length: {len(call.body)}"]
     head = "\r\n".join(lines)

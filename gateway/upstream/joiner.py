@@ -10,18 +10,17 @@ import asyncio
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from msgspec import Struct, field
 
 from gateway.config import Merge, Target
-from gateway.delivery.merging import is_repetition
+from gateway.delivery.merging import Share, is_repetition
 from gateway.delivery.model import JsonObject
-from gateway.delivery.stitching import DEFAULT_CONSUMER, make_sdid
+from gateway.delivery.stitching import make_sdid
 from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
-from gateway.upstream.bundle import Answer, Asked, Bundle, Member, Outcome, is_invalid
+from gateway.upstream.bundle import Answer, Asked, Bundle, Member, is_invalid
 from gateway.upstream.fanout import Fanout, Pending
-from gateway.upstream.target import Call
+from gateway.upstream.target import Call, Outcome
 
 GROUP_SIZES = (1, 2, 3, 5, 10, 20, 50)
 
@@ -46,19 +45,19 @@ class Counts(Struct):
 
 
 class Line(Struct, eq=False):
-    """One session: bundles that gather, calls that wait for a place, and how many are under way."""
+    """One session: bundles that gather, calls that wait for a place, and those that are under way."""
 
     key: tuple[str, str]
     gathering: list[Bundle] = field(default_factory=list)
     queued: deque[tuple[Bundle, int, Call]] = field(default_factory=deque)
     repeatable: dict[tuple[str, bool], Member] = field(default_factory=dict)
     callers: int = 0
-    under_way: int = 0
+    flights: list["Flight"] = field(default_factory=list)
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way or about to be."""
-        return not self.under_way and not self.queued
+        return not self.flights and not self.queued
 
 
 class Joiner:
@@ -66,12 +65,11 @@ class Joiner:
 
     def __init__(self, fanout: Fanout, merge: Merge, target: Target, new_id: Callable[[], str]) -> None:
         """Send through `fanout`."""
-        self._fanout = fanout
+        self.fanout = fanout
         self._merge = merge
         self._target = target
         self._new_id = new_id
         self._lines: dict[tuple[str, str], Line] = {}
-        self._tasks: set[asyncio.Task[JsonObject]] = set()
         self.callers = 0
         self.counts = Counts()
 
@@ -89,7 +87,7 @@ class Joiner:
         callers = 0 if line is None else line.callers
         if self.callers >= self._merge.max_waiting or callers >= self._merge.waiting_per_session:
             self.counts.refused += 1
-            ticket = Ticket(self, None, None, asked.deadline)
+            ticket = Ticket(self, None, None)
             ticket.fail(UpstreamOverloaded("too many callers are already waiting for Target"))
             return ticket
         if line is None:
@@ -97,23 +95,25 @@ class Joiner:
         line.callers += 1
         self.callers += 1
         member = self._find_repeated(line, asked) or self._place(line, asked)
-        ticket = Ticket(self, line, member, asked.deadline)
+        ticket = Ticket(self, line, member)
         member.tickets.append(ticket)
         if not member.bundle.is_sent:
             self._send_or_wait(line, member)
+        if member.bundle.lands_by != asked.deadline:
+            ticket.wait_until(asked.deadline)
         return ticket
 
     def _find_repeated(self, line: Line, asked: Asked) -> Member | None:
-        member = line.repeatable.get((asked.repeatable, asked.alongside)) if asked.repeatable else None
+        if not line.repeatable or not asked.repeatable:
+            return None
+        member = line.repeatable.get((asked.repeatable, asked.alongside))
         if member is None or not is_repetition(member.asked.share, asked.share):
             return None
         self.counts.repeated += 1
         return member
 
     def _place(self, line: Line, asked: Asked) -> Member:
-        most = self._target.mboxes_per_call
-        open_ones = () if asked.alongside else line.gathering
-        bundle = next((one for one in open_ones if one.facts.has_room(asked.share, most)), None)
+        bundle = None if asked.alongside or not line.gathering else self._find_open(line, asked.share)
         if bundle is not None:
             self.counts.joined += 1
             member = bundle.add(asked)
@@ -124,14 +124,18 @@ class Joiner:
             line.repeatable.setdefault((asked.repeatable, asked.alongside), member)
         return member
 
+    def _find_open(self, line: Line, share: Share) -> Bundle | None:
+        most = self._target.mboxes_per_call
+        return next((one for one in line.gathering if one.facts.has_room(share, most)), None)
+
     def _send_or_wait(self, line: Line, member: Member) -> None:
         bundle, merge = member.bundle, self._merge
-        gathers = merge.window_ms and bundle.facts.consumers != {DEFAULT_CONSUMER}
-        full = bundle.facts.mboxes >= self._target.mboxes_per_call
-        if not merge.enabled or full or member.asked.alongside or (line.is_idle and not gathers):
+        gathers = merge.window_ms and bundle.awaits_others
+        goes = not merge.enabled or member.asked.alongside or (line.is_idle and not gathers)
+        if goes or bundle.facts.mboxes >= self._target.mboxes_per_call:
             self._send(line, bundle)
             return
-        now = asyncio.get_running_loop().time()
+        now = self.fanout.loop.time()
         risk = now + (member.asked.deadline - now) / 2
         bundle.risk = min(bundle.risk, risk) if bundle.risk else risk
         window_end = now + merge.window_ms / 1000
@@ -143,7 +147,7 @@ class Joiner:
     def _wake_at(self, line: Line, bundle: Bundle, when: float, *, at_risk: bool) -> None:
         bundle.stop_timer()
         bundle.wakes_at = when  # uvloop's timers do not tell
-        bundle.timer = asyncio.get_running_loop().call_at(when, self._wake, line, bundle, at_risk)
+        bundle.timer = self.fanout.loop.call_at(when, self._wake, line, bundle, at_risk)
 
     def _wake(self, line: Line, bundle: Bundle, at_risk: bool) -> None:  # noqa: FBT001 - a timer passes by position
         bundle.is_ripe = True
@@ -165,29 +169,21 @@ class Joiner:
         self._launch(line)
 
     def _launch(self, line: Line) -> None:
-        while line.queued and line.under_way < self._target.parallel_per_session:
+        while line.queued and len(line.flights) < self._target.parallel_per_session:
             bundle, number, call = line.queued.popleft()
-            if call.deadline - asyncio.get_running_loop().time() < self._target.minimum_budget_ms / 1000:
+            if call.deadline - self.fanout.loop.time() < self._target.minimum_budget_ms / 1000:
                 self._record(line, bundle, number, UpstreamTimeout("there was no time left to ask Target"))
                 continue
-            pending = self._fanout.start(call)
-            line.under_way += 1
-            task = asyncio.create_task(pending.reply())
-            bundle.tasks.add(task)
-            self._tasks.add(task)
-            task.add_done_callback(partial(self._land, line, bundle, number, pending))
+            line.flights.append(flight := Flight(self, line, bundle, number, call))
+            if bundle.is_single:
+                bundle.lands_by = call.deadline
+            self.fanout.launch(flight)
 
-    def _land(
-        self, line: Line, bundle: Bundle, number: int, pending: Pending, task: "asyncio.Task[JsonObject]"
-    ) -> None:
-        pending.end()  # a task that was cancelled before its first step has not done it
-        line.under_way -= 1
-        self._tasks.discard(task)
-        bundle.tasks.discard(task)
-        if task.cancelled():  # by those who waited, who are all gone, or by `close`
-            self._fail(line, bundle, UpstreamError("the gateway is closing"))
-        else:
-            self._record(line, bundle, number, task.exception() or task.result())
+    def land(self, flight: "Flight", outcome: Outcome) -> None:
+        """Take note of what became of a call, and let the next ones leave."""
+        line = flight.line
+        line.flights.remove(flight)
+        self._record(line, flight.bundle, flight.number, outcome)
         self._go_on(line)
 
     def _record(self, line: Line, bundle: Bundle, number: int, outcome: Outcome) -> None:
@@ -199,8 +195,9 @@ class Joiner:
 
     def _go_on(self, line: Line) -> None:
         """Let the next calls of a session leave; forget a session that has none."""
-        self._launch(line)
-        while line.is_idle and (ripe := next((one for one in line.gathering if one.is_ripe), None)):
+        if line.queued:
+            self._launch(line)
+        while line.gathering and line.is_idle and (ripe := next((one for one in line.gathering if one.is_ripe), None)):
             self._send(line, ripe)
         self._forget(line)
 
@@ -264,11 +261,19 @@ class Joiner:
                 bundle.let_go()
         elif bundle.left and not any(one.tickets for one in bundle.members):
             line.queued = deque(one for one in line.queued if one[0] is not bundle)
-            for task in bundle.tasks:
-                task.cancel()  # which frees its place
+            self._end_flights(line, bundle)
             self._go_on(line)
 
+    def _end_flights(self, line: Line, bundle: Bundle) -> None:
+        """Break off the calls of a bundle nobody waits for any more."""
+        for flight in [one for one in line.flights if one.bundle is bundle]:
+            line.flights.remove(flight)  # which frees its place
+            flight.end()
+        bundle.let_go()
+
     def _forget_repeatable(self, line: Line, member: Member) -> None:
+        if not line.repeatable:
+            return
         key = (member.asked.repeatable, member.asked.alongside)
         if line.repeatable.get(key) is member:
             del line.repeatable[key]
@@ -276,17 +281,34 @@ class Joiner:
     async def close(self) -> None:
         """End every wait and every call."""
         for line in list(self._lines.values()):
-            waiting = {id(one): one for one in (*line.gathering, *(queued[0] for queued in line.queued))}
+            under_way = [flight.bundle for flight in line.flights]
+            waiting = [*line.gathering, *(queued[0] for queued in line.queued), *under_way]
             line.queued.clear()
-            for bundle in waiting.values():
+            for bundle in {id(one): one for one in waiting}.values():
                 bundle.stop_timer()
                 bundle.is_ripe = False
                 self._fail(line, bundle, UpstreamError("the gateway is closing"))
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        await asyncio.sleep(0)  # what follows the end of a task is done in the next turn
+                self._end_flights(line, bundle)
+            self._forget(line)
+        await asyncio.sleep(0)  # transports let go of their sockets in the next turn
+
+
+class Flight(Pending):
+    """One call of a bundle, under way."""
+
+    __slots__ = ("_joiner", "bundle", "line", "number")
+
+    def __init__(self, joiner: Joiner, line: Line, bundle: Bundle, number: int, call: Call) -> None:
+        """Make ready for take-off."""
+        super().__init__(joiner.fanout, call)
+        self._joiner = joiner
+        self.line = line
+        self.bundle = bundle
+        self.number = number
+
+    def land(self, outcome: Outcome) -> None:
+        """Tell the joiner."""
+        self._joiner.land(self, outcome)
 
 
 class Ticket:
@@ -297,17 +319,21 @@ class Ticket:
 
     __slots__ = ("_ended", "_future", "_joiner", "_line", "_member", "_timer", "lacks_first", "lost")
 
-    def __init__(self, joiner: Joiner, line: Line | None, member: Member | None, deadline: float) -> None:
-        """Wait until `deadline`; without a line nobody has taken the call."""
-        loop = asyncio.get_running_loop()
+    def __init__(self, joiner: Joiner, line: Line | None, member: Member | None) -> None:
+        """Wait until the call has landed; without a line nobody has taken it."""
         self.lost: Sequence[str] = ()
         self.lacks_first = False
         self._joiner = joiner
         self._line = line
         self._member = member
-        self._future: asyncio.Future[JsonObject] = loop.create_future()
-        self._timer = loop.call_at(deadline, self._expire)
+        self._future: asyncio.Future[JsonObject] = joiner.fanout.loop.create_future()
+        self._timer: asyncio.TimerHandle | None = None
         self._ended = False
+
+    def wait_until(self, deadline: float) -> None:
+        """Wait no longer than that; a call of its own that is under way already ends by the same deadline."""
+        if not self._future.done():
+            self._timer = self._joiner.fanout.loop.call_at(deadline, self._expire)
 
     async def reply(self) -> JsonObject:
         """Give this caller's part of Target's answer. Raises UpstreamError of the kind that fits."""
@@ -319,12 +345,12 @@ class Ticket:
     @property
     def sdid(self) -> str:
         """The SDID the call has; "" when it was not taken."""
-        return self._member.bundle.facts.sdid if self._member is not None else ""
+        return self._member.bundle.sdid if self._member is not None else ""
 
     @property
     def impression_id(self) -> str:
         """The impression id that was made for the call; "" where the caller's own is used, or Target makes one."""
-        return self._member.bundle.facts.impression_id if self._member is not None else ""
+        return self._member.bundle.impression_id if self._member is not None else ""
 
     def settle(self, answer: Answer) -> None:
         """End the wait with an answer."""
@@ -342,11 +368,13 @@ class Ticket:
         if self._ended:
             return
         self._ended = True
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         if not self._future.done():
             self._future.cancel()
         elif not self._future.cancelled():
             self._future.exception()  # seen: nobody is waiting any more
+        self._future = self._joiner.fanout.ended  # as an error knows, by its traceback, who waited for it
         if self._line is not None and self._member is not None:
             self._joiner.leave(self._line, self._member, self)
 

@@ -27,6 +27,31 @@ _PLAIN = re.compile(r"[A-Za-z0-9\-_.!~*'()]*", re.ASCII)
 _UNESCAPED = "-_.!~*'()"  # what JavaScript's encodeURIComponent leaves alone (delivery-api §2)
 
 
+class Origin(Struct, frozen=True):
+    """Where connections go; `key` is the same for the same scheme, host and port."""
+
+    key: str
+    host: str
+    port: int
+    authority: str
+    is_tls: bool
+
+    def __str__(self) -> str:
+        """Give `scheme://host:port`."""
+        return self.key
+
+
+class Address(Struct, frozen=True):
+    """Where a call goes; `target` is path and query as they stand in the request line (RFC 9112 §3.2.1)."""
+
+    origin: Origin
+    target: str
+
+    def __str__(self) -> str:
+        """Give it as a URL."""
+        return f"{self.origin}{self.target}"
+
+
 class Call(Struct, frozen=True):
     """One request to Target; `deadline` is a time of the event loop's clock, in seconds.
 
@@ -34,26 +59,41 @@ class Call(Struct, frozen=True):
     (delivery-api §7.1).
     """
 
-    url: URL
+    address: Address
     body: bytes
     headers: Mapping[str, str]
     deadline: float
     request_id: str = ""
 
 
+Outcome = JsonObject | Exception
+"""What became of a call: Target's decoded answer, or what went wrong."""
+
+
 @lru_cache(maxsize=4096)
-def find_origin(url: str, edge_url: str, client: str, cluster: str) -> URL:
+def find_origin(url: str, edge_url: str, client: str, cluster: str) -> Origin:
     """Give scheme, host and port for a client: its edge's where one is known and edges are configured."""
     if edge_url and _CLUSTER.fullmatch(cluster):
-        return URL(edge_url.replace("{cluster}", cluster).replace("{client}", client)).origin()
-    return URL(url.replace("{client}", client)).origin()
+        return _read_origin(URL(edge_url.replace("{cluster}", cluster).replace("{client}", client)))
+    return _read_origin(URL(url.replace("{client}", client)))
 
 
-def make_url(target: Target, client: str, cluster: str, query: Mapping[str, str]) -> URL:
+def _read_origin(url: URL) -> Origin:
+    origin = url.origin()
+    is_tls = origin.scheme == "https"
+    port = origin.port or (443 if is_tls else 80)
+    return Origin(str(origin), origin.raw_host or "", port, origin.raw_authority, is_tls)
+
+
+def make_address(target: Target, client: str, cluster: str, query: Mapping[str, str]) -> Address:
     """Give the address of a call; values of `query` are escaped as Adobe's SDKs do."""
-    origin = find_origin(target.url, target.edge_url, client, cluster)
     pairs = "&".join([f"{name}={_escape(value)}" for name, value in query.items()])
-    return URL.build(scheme=origin.scheme, authority=origin.raw_authority, path=PATH, query_string=pairs, encoded=True)
+    return Address(find_origin(target.url, target.edge_url, client, cluster), f"{PATH}?{pairs}")
+
+
+def read_address(url: URL) -> Address:
+    """Give `url` as the address of a call."""
+    return Address(_read_origin(url), url.raw_path_qs)
 
 
 def _escape(value: str) -> str:

@@ -162,7 +162,7 @@ def test_the_pairs_are_near_and_equal_ones_do_travel_together():
             )
             <= 1
         )
-        second.body = json.loads(json.dumps(first.body, sort_keys=True))
+        second = Share(body=json.loads(json.dumps(first.body, sort_keys=True)), scope="here", consumer="b")
         assert len(gather([first, second])) == 1
 
 

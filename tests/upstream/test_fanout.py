@@ -25,7 +25,7 @@ from gateway.errors import (
 )
 from gateway.upstream.connection import Connection
 from gateway.upstream.fanout import Fanout, Pending
-from gateway.upstream.target import Call
+from gateway.upstream.target import Call, read_address
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"
 GZIPPED = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%s"
@@ -75,7 +75,9 @@ async def upstream(
 
 
 def make_call(url: URL, seconds: float = 10.0) -> Call:
-    return Call(url, b"{}", {"Content-Type": "application/json"}, asyncio.get_running_loop().time() + seconds)
+    return Call(
+        read_address(url), b"{}", {"Content-Type": "application/json"}, asyncio.get_running_loop().time() + seconds
+    )
 
 
 async def outcome_of(fanout: Fanout, url: URL, seconds: float = 10.0) -> type[Exception]:
@@ -318,12 +320,15 @@ async def test_who_waits_in_line_is_served_before_a_newcomer() -> None:
     """gw:F3, F7: a place that becomes free is handed over; nobody waits until their deadline behind later calls."""
     async with upstream(pack(OK, b"{}"), keep_open=True, max_in_flight=1) as (fanout, server, url):
         server.hold = asyncio.Event()
-        first, second = fanout.start(make_call(url)), fanout.start(Call(url, b"second", {}, make_call(url).deadline))
+        first, second = (
+            fanout.start(make_call(url)),
+            fanout.start(Call(read_address(url), b"second", {}, make_call(url).deadline)),
+        )
         while not server.kept:  # noqa: ASYNC110 - the server has no event for it
             await asyncio.sleep(0)
         server.hold.set()
         assert await first.reply() == {}
-        third = fanout.start(Call(url, b"third", {}, make_call(url).deadline))
+        third = fanout.start(Call(read_address(url), b"third", {}, make_call(url).deadline))
         assert await asyncio.gather(third.reply(), second.reply()) == [{}, {}]
         assert [kept.rpartition(b"\r\n\r\n")[2] for kept in server.kept] == [b"{}", b"second", b"third"]
 
@@ -357,7 +362,7 @@ async def test_an_answer_that_names_another_request_is_nobodys() -> None:
     """delivery-api §7.1, design T8: the request id is echoed; what bears another is refused, its connection ended."""
     async with upstream(pack(OK, b'{"requestId":"theirs"}'), keep_open=True) as (fanout, server, url):
         for asked, expected in (("ours", UpstreamGarbled), ("theirs", None), ("", None)):
-            call = Call(url, b"{}", {}, make_call(url).deadline, asked)
+            call = Call(read_address(url), b"{}", {}, make_call(url).deadline, asked)
             if expected is None:
                 assert await fanout.ask(call) == {"requestId": "theirs"}
             else:

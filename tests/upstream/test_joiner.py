@@ -19,6 +19,7 @@ from gateway.ids import new_id
 from gateway.upstream.bundle import Asked, Bundle, Member
 from gateway.upstream.fanout import Fanout
 from gateway.upstream.joiner import Joiner, Ticket
+from gateway.upstream.target import read_address
 from tests.store.servers import wait_until
 
 SDID = "0123456789ABCDEF-0123456789ABCDEF"
@@ -36,7 +37,10 @@ class Bench(msgspec.Struct):
     def ask(self, *names: str, session: str = "s", seconds: float = 20.0, **more: Any) -> Asked:
         """Give the call of a consumer that asks for mboxes; `more` are members of its body, or of `Asked`."""
         consumer = more.pop("consumer", names[0] if names else "c")
-        extra = {name: more.pop(name) for name in ("repeatable", "take_entries", "raw", "alongside") if name in more}
+        raw = more.pop("raw", None)
+        extra = {
+            name: more.pop(name) for name in ("repeatable", "take_entries", "is_complete", "alongside") if name in more
+        }
         body = {"context": {"channel": "web"}, "id": {"tntId": "a"}, "requestId": f"r-{consumer}"} | more
         if names:
             body["execute"] = {"mboxes": [{"index": 7 + at, "name": name} for at, name in enumerate(names)]}
@@ -44,8 +48,8 @@ class Bench(msgspec.Struct):
         return Asked(
             client="demo",
             session_id=session,
-            url=url,
-            share=Share(body=body, scope=str(url), consumer=consumer, sdid=SDID),
+            address=read_address(url),
+            share=Share(body=body, raw=raw, scope=str(url), consumer=consumer, sdid=SDID),
             request_id="x",
             version="1",
             deadline=asyncio.get_running_loop().time() + seconds,
@@ -64,7 +68,7 @@ class Bench(msgspec.Struct):
 
     def is_empty(self) -> bool:
         joiner = self.joiner
-        return not (joiner.callers or joiner._lines or joiner._tasks or self.fanout.under_way)
+        return not (joiner.callers or joiner._lines or self.fanout.under_way)
 
 
 @asynccontextmanager
@@ -353,12 +357,31 @@ async def test_waiting_callers_are_bounded_for_a_session_and_in_all() -> None:
         bench.start("m").end()
 
 
-async def test_one_caller_alone_sends_its_own_bytes(bench: Bench) -> None:
-    share = bench.ask("a", experienceCloud={"analytics": {"supplementalDataId": SDID}}).share
-    raw = b" " + msgspec.json.encode(share.body)
-    asked = bench.ask("a", experienceCloud={"analytics": {"supplementalDataId": SDID}}, raw=raw)
-    await bench.joiner.start(asked).reply()
+@pytest.mark.parametrize("is_complete", [True, False])
+async def test_one_caller_alone_sends_its_own_bytes(bench: Bench, is_complete: bool) -> None:
+    """Whether somebody had to look at them or not; and not once there is something to add (delivery-api §14)."""
+    with_sdid = {"experienceCloud": {"analytics": {"supplementalDataId": SDID}}}
+    raw = b" " + msgspec.json.encode(bench.ask("a", **with_sdid).share.body)
+    more = {"raw": raw, "repeatable": "r-a", "is_complete": is_complete}
+    assert names_of(await bench.start("a", **with_sdid, **more).reply()) == [("a", 7)]
     assert bench.stand_in.requests[0].raw == raw
+    take_entries = waiting([{"requestId": "ours"}])
+    assert names_of(await bench.start("a", **with_sdid, **more, take_entries=take_entries).reply()) == [("a", 7)]
+    assert bench.stand_in.requests[1].body["telemetry"] == {"entries": [{"requestId": "ours"}]}
+
+
+async def test_a_caller_alone_and_who_repeats_its_call_each_end_by_their_own_deadline(bench: Bench) -> None:
+    """gw:F3, M5: also where the caller's deadline is that of the call it waits for."""
+    bench.stand_in.trouble = Trouble(hang=True)
+    alone = bench.start("a", seconds=0.4, repeatable="r")
+    hurried = bench.start("a", seconds=0.1, repeatable="r")
+    with pytest.raises(UpstreamTimeout):
+        await hurried.reply()
+    assert bench.fanout.under_way == 1, "the other one waits on"
+    with pytest.raises(UpstreamTimeout):
+        await alone.reply()
+    assert bench.is_empty()
+    assert bench.stand_in.received == 1
 
 
 async def test_a_joined_call_has_an_id_of_its_own_one_sdid_and_all_our_telemetry(bench: Bench) -> None:

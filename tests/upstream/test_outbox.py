@@ -21,7 +21,7 @@ from gateway.store.connection import Store
 from gateway.store.notifications import STREAM, NotificationStream
 from gateway.upstream.fanout import Fanout
 from gateway.upstream.outbox import Message, Outbox, gather_batches
-from gateway.upstream.target import Call, make_headers, make_url
+from gateway.upstream.target import Call, make_address, make_headers
 from tests.stage import run_stage
 from tests.store.servers import connected, wait_until
 
@@ -48,7 +48,7 @@ class Post:
 
     def open_box(self, consumer: str = "one", clock: Any = time.time, wait_s: float = 10, **settings: Any) -> Outbox:
         def address(message: Message, deadline: float) -> Call:
-            url = make_url(
+            url = make_address(
                 Target(url=self.origin), message.client, "", {"client": message.client, "sessionId": message.session_id}
             )
             body = json.dumps(message.body | {"requestId": "r"}).encode()

@@ -9,12 +9,13 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from yarl import URL
 
 from gateway.config import Target
 from gateway.delivery.cookies import cluster_of, cluster_of_edge_host
 from gateway.delivery.session import read_visitor
 from gateway.errors import UpstreamError, UpstreamGarbled, UpstreamRefused
-from gateway.upstream.target import find_origin, make_headers, make_url, read_reply
+from gateway.upstream.target import find_origin, make_address, make_headers, read_reply
 
 _FILE = Path(__file__).parent.parent / "cases" / "host_injection" / "hosts.toml"
 HOSTS = tomllib.loads(_FILE.read_text(encoding="utf-8"))
@@ -26,6 +27,10 @@ HOSTILE = st.one_of(
     st.text(alphabet="@#/\\?:.%_-[]{}0123456789a\u0663\uff13\r\n\t \0", max_size=20),
     st.sampled_from(HOSTS["clusters"] + HOSTS["devices"]),
 )
+
+
+def make_url(target: Target, client: str, cluster: str, query: dict[str, str]) -> URL:
+    return URL(str(make_address(target, client, cluster, query)), encoded=True)
 
 
 def assert_configured(host: str | None, cluster: str) -> None:

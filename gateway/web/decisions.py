@@ -10,6 +10,7 @@ import msgspec
 from gateway.decisioning.catalogues import View, drive
 from gateway.decisioning.decider import Asking
 from gateway.decisioning.repeats import Repeat, make_digest
+from gateway.delivery.nesting import is_deeper
 from gateway.errors import InvalidBody, Problem, RequestError, StoreTimeout, Violation
 from gateway.offers.candidates import list_candidates
 from gateway.offers.decide import resolve
@@ -19,6 +20,7 @@ from gateway.offers.documents import read_json
 from gateway.offers.events import read_feedback
 from gateway.offers.instances import JsonObject
 from gateway.offers.model import DecisionRequest
+from gateway.offers.plain_requests import read_plain_request
 from gateway.offers.registry import Registry
 from gateway.offers.validation import validate
 from gateway.web.hal import HalAnswer, read_pairs, read_raw_query
@@ -77,6 +79,10 @@ async def _decide(call: Call, container: str, deadline: float) -> Answer:
 
 def _read_request(call: Call, raw: bytes, schema: str | None) -> DecisionRequest:
     settings = call.services.settings
+    if not is_deeper(raw, settings.web.max_depth):
+        plain = read_plain_request(raw, schema, inline_profile=settings.offers.inline_profile)
+        if plain is not None:
+            return plain
     try:
         body = decode_object(raw, settings.web.max_depth)
     except InvalidBody as error:

@@ -1,6 +1,6 @@
 """A selection as the claim script takes it, and the script's replies as verdicts (`lua/claim_caps.lua`)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -34,20 +34,22 @@ class Lost(Struct, frozen=True):
     """Nothing was counted: this shard is not of the epoch that is known (gw:C6)."""
 
 
+_GRANTED = Granted()
 Outcome = Granted | Refused | Moves | Lost
 
 
-def write_claims(selection: Selection) -> Iterator[str | int]:
+def write_claims(selection: Selection) -> list[str | int]:
     """Give the arguments of the script for all claims, then all probes; a probe's amount says nothing."""
-    for claim in (*selection.claims, *selection.probes):
-        yield claim.counter.scope[0]
-        yield claim.counter.offer
-        yield claim.amount
-        yield "" if claim.cap is None else min(claim.cap, MOST)
+    args: list[str | int] = []
+    for (offer, scope), amount, cap in (*selection.claims, *selection.probes):
+        args += (scope[0], offer, amount, "" if cap is None else min(cap, MOST))
+    return args
 
 
 def read_outcome(reply: bytes, selection: Selection) -> Outcome:
     """Read a reply of the script; raises StoreError for one that cannot be."""
+    if reply == b"1" and not selection.probes:
+        return _GRANTED
     try:
         kind, *numbers = map(int, reply.split())
         if kind == -1:

@@ -6,6 +6,7 @@ of the repository and may be seen.
 
 import hashlib
 import re
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -22,34 +23,35 @@ SHARDS = b"caps:{epoch}:shards"
 FORMER = b"caps:{epoch}:former"
 """Set of the shards that were begun before the last reset of the epoch: they may still hold counts."""
 
+_MOST_KNOWN = 256
 _CONTAINER = re.compile(r"[0-9A-Za-z._-]{1,128}", re.ASCII)
 _NAME = re.compile(r"([0-9a-f]{32}) (\S+) (\d+)", re.ASCII)
 
 
-class Shard(Struct, frozen=True):
-    """One shard of a container's counters: all its keys are in one slot."""
+class Shard(Struct, frozen=True, dict=True):
+    """One shard of a container's counters: all its keys are in one slot. Those that every claim takes are kept."""
 
     space: str
     """digest of organisation and sandbox"""
     container: str
     number: int
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Give the text by which the shard is registered."""
         return f"{self.space} {self.container} {self.number}"
 
-    @property
+    @cached_property
     def epoch(self) -> bytes:
         """Give the key of the epoch that this shard was begun in."""
         return self._key("epoch")
 
-    @property
+    @cached_property
     def counts(self) -> bytes:
         """Give the key of the global counts: a hash of offer to count."""
         return self._key("counts")
 
-    @property
+    @cached_property
     def shares(self) -> bytes:
         """Give the key of the shares of global caps: a hash of offer to share."""
         return self._key("shares")
@@ -72,7 +74,11 @@ class Shard(Struct, frozen=True):
         return self._key(f"claim:{digest}")
 
     def _key(self, part: str) -> bytes:
-        return f"caps:{self.space}:{{{self.container}:{self.number}}}:{part}".encode()
+        return f"{self._begin}{part}".encode()
+
+    @cached_property
+    def _begin(self) -> str:
+        return f"caps:{self.space}:{{{self.container}:{self.number}}}:"
 
 
 class CapKeys:
@@ -85,6 +91,7 @@ class CapKeys:
         key = secret if len(secret) <= 64 else hashlib.blake2b(secret).digest()
         self._hash = hashlib.blake2b(digest_size=16, key=key)
         self.shards = shards
+        self._known: dict[tuple[Space, str], tuple[Shard, ...]] = {}
 
     def shard(self, space: Space, container: str, number: int) -> Shard:
         """Give a shard of a container; raises StoreError for an id that no container has."""
@@ -92,9 +99,15 @@ class CapKeys:
             raise StoreError("A container id for caps has other characters than letters, digits, '.', '_' and '-'")
         return Shard(digest_space(space), container, number)
 
-    def all_shards(self, space: Space, container: str) -> list[Shard]:
+    def all_shards(self, space: Space, container: str) -> tuple[Shard, ...]:
         """Give every shard of a container."""
-        return [self.shard(space, container, number) for number in range(self.shards)]
+        found = self._known.get((space, container))
+        if found is None:
+            found = tuple(self.shard(space, container, number) for number in range(self.shards))
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[space, container] = found
+        return found
 
     def digest_profile(self, container: str, profile_id: str) -> str:
         """Give what stands for a profile in a container's keys."""
@@ -110,7 +123,7 @@ class CapKeys:
 
     def place(self, digest: str) -> int:
         """Give the number of the shard that has a profile's counters."""
-        return int(digest, 16) % self.shards
+        return int(digest, 16) % self.shards if self.shards > 1 else 0
 
     def _digest(self, *texts: str) -> str:
         digest = self._hash.copy()

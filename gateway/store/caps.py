@@ -5,9 +5,10 @@ A claim whose reply did not come is asked again with its id, so that it counts o
 """
 
 import asyncio
+import math
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -25,7 +26,7 @@ from gateway.offers.capping import Counter, Granted, Refused, Selection, Unavail
 from gateway.offers.instances import Space
 from gateway.store.cap_claims import BAD_EPOCH, Lost, Move, Moves, Outcome, read_outcome, write_claims
 from gateway.store.cap_keys import FORMER, SHARDS, CapKeys, Shard, read_name
-from gateway.store.cluster import Nodes
+from gateway.store.cluster import Nodes, Single
 from gateway.store.connection import Store
 from gateway.store.epoch import Epoch
 from gateway.store.escrow import Escrow
@@ -39,6 +40,7 @@ CLAIM_LIFE_S = 600
 
 _CLAIM, _READ = SCRIPTS["claim_caps"], SCRIPTS["read_caps"]
 _PAUSE_S = 0.002
+_LOOKS = 3.1
 _SCAN_COUNT = 1_000
 
 
@@ -66,9 +68,21 @@ class CapCounts(Struct):
 class _Place(Struct, frozen=True):
     """Where a claimant's counters are."""
 
-    shards: list[Shard]
+    shards: Sequence[Shard]
     at: Shard
     profile: bytes
+
+
+class _Asked(Struct, frozen=True):
+    """A claim as the script takes it; before `args` comes the epoch."""
+
+    place: _Place
+    selection: Selection
+    keys: list[bytes]
+    args: list[str | int]
+
+
+_VERDICTS = (Granted, Refused)
 
 
 class Caps:
@@ -86,6 +100,10 @@ class Caps:
         self._mode: Literal["closed", "open"] = settings.when_store_fails
         self._is_blamed = False
         self._patience_s = settings.patience_ms / 1000
+        # Of one Redis a claim is asked at most twice (it may have to be told the script), then its replicas: each of
+        # these ends by itself. A cluster may send on from node to node.
+        longest = _LOOKS * settings.timeout_ms / 1000
+        self._ample_s = longest if isinstance(nodes, Single) else math.inf
 
     async def claim(self, claimant: Claimant, selection: Selection, claim_id: str, deadline: float) -> Verdict:
         """Count all claims of a selection, or none; the verdict means `judge` (dec:CA8). Raises nothing of the store.
@@ -98,11 +116,13 @@ class Caps:
         """
         if selection.is_empty:
             return Granted()
+        limit = min(deadline, asyncio.get_running_loop().time() + self._patience_s)
         try:
-            async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + self._patience_s)):
-                verdict = await (
-                    self._judge(claimant, selection) if selection.is_dry else self._claim(claimant, selection, claim_id)
-                )
+            verdict = await (
+                self._judge(claimant, selection, limit)
+                if selection.is_dry
+                else self._claim(claimant, selection, claim_id, limit)
+            )
         except ConfigError as error:
             self._blame(error)
             verdict = Unavailable("closed")
@@ -113,7 +133,7 @@ class Caps:
         self._count(verdict)
         return verdict
 
-    async def _claim(self, claimant: Claimant, selection: Selection, claim_id: str) -> Verdict:
+    async def _claim(self, claimant: Claimant, selection: Selection, claim_id: str, limit: float) -> Verdict:
         place = self._find(claimant)
         keys = [
             place.at.epoch,
@@ -123,13 +143,22 @@ class Caps:
             place.at.shares,
         ]
         args = [CLAIM_LIFE_S, int(len(place.shards) > 1), len(selection.claims), *write_claims(selection)]
-        tries = 0
-        while True:
+        asked = _Asked(place, selection, keys, args)
+        if limit - asyncio.get_running_loop().time() > self._ample_s and self.epoch.is_admitted(place.at):
+            outcome = await self._try(asked, is_first=True)  # the store gives up long before: it needs no timer
+            if isinstance(outcome, _VERDICTS):
+                return outcome
+            async with asyncio.timeout_at(limit):
+                return await self._insist(asked, outcome)
+        async with asyncio.timeout_at(limit):
             if not await self.epoch.admit(place.at):
                 return Unavailable("closed")
-            outcome = await self._try(selection, keys, args, is_first=tries == 0)
-            if isinstance(outcome, Granted | Refused):
-                return outcome
+            return await self._insist(asked, await self._try(asked, is_first=True))
+
+    async def _insist(self, asked: _Asked, outcome: Outcome | None) -> Verdict:
+        """Ask again and again until there is a verdict; `outcome` is what the first time gave."""
+        place, tries = asked.place, 0
+        while not isinstance(outcome, _VERDICTS):
             if isinstance(outcome, Moves):
                 if not await self._settle(place, outcome.moves, tries):
                     return Unavailable("closed")
@@ -139,17 +168,19 @@ class Caps:
                 self.counts.repeated += 1
                 await asyncio.sleep(random.uniform(0.5, 1.0) * _PAUSE_S * 2 ** min(tries, 4))
             tries += 1
+            if not await self.epoch.admit(place.at):
+                return Unavailable("closed")
+            outcome = await self._try(asked)
+        return outcome
 
-    async def _try(
-        self, selection: Selection, keys: list[bytes], args: list[str | int], *, is_first: bool
-    ) -> Outcome | None:
+    async def _try(self, asked: _Asked, *, is_first: bool = False) -> Outcome | None:
         """Ask once; None where nobody knows whether it was done. Raises StoreError where it was not."""
-        if is_first and not self._nodes.node_of(keys[0]).connected:
+        if is_first and not self._nodes.node_of(asked.keys[0]).connected:
             raise StoreUnreachable("There is no connection to Redis")
         try:
-            ran = await self._nodes.run(_CLAIM, keys, [self.epoch.token, *args])
-            outcome = read_outcome(ran.reply, selection)
-            if isinstance(outcome, Granted):
+            ran = await self._nodes.run(_CLAIM, asked.keys, [self.epoch.token, *asked.args])
+            outcome = read_outcome(ran.reply, asked.selection)
+            if self._replication.replicas and isinstance(outcome, Granted):
                 await self._replication.confirm(ran.store, ran.connection)
         except (StoreTimeout, StoreUnreachable):
             return None
@@ -171,9 +202,10 @@ class Caps:
             return all([await self.epoch.readmit(shard) for shard in place.shards])
         return True
 
-    async def _judge(self, claimant: Claimant, selection: Selection) -> Verdict:
+    async def _judge(self, claimant: Claimant, selection: Selection, limit: float) -> Verdict:
         counters = [claim.counter for claim in (*selection.claims, *selection.probes)]
-        return judge(selection, await self.read(claimant, counters))
+        async with asyncio.timeout_at(limit):
+            return judge(selection, await self.read(claimant, counters))
 
     async def read(self, claimant: Claimant, counters: Iterable[Counter]) -> Mapping[Counter, int]:
         """Give the counts of some counters, over all shards; raises StoreError, also where counts were lost."""

@@ -98,14 +98,13 @@ class Store:
 
     async def run(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes | str | int]) -> Any:
         """Run a script and give its reply; errors as for `call`."""
-        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
-        reply = await self._ask(command)
-        if _is_unknown(reply):  # so it did not run; both commands below travel together, in this order
-            self.send("SCRIPT", "LOAD", script.text)
-            reply = await self._ask(command)
-        if isinstance(reply, hiredis.ReplyError):
-            raise self._failed(script.name, reply)
-        return reply
+        command = (b"EVALSHA", script.sha, len(keys), *keys, *args)
+        future = self._begin(command)
+        try:  # what `_ask` does: a coroutine less for what decisions wait for
+            reply = await future
+        finally:
+            future.cancel()
+        return await self._run_again(script, command, reply) if isinstance(reply, hiredis.ReplyError) else reply
 
     def send(self, *args: bytes | str | int) -> None:
         """Send one command without waiting for it; what becomes of it is only counted."""
@@ -113,7 +112,7 @@ class Store:
 
     def fire(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes | str | int]) -> None:
         """Run a script without waiting for it; what becomes of it is only counted."""
-        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
+        command = (b"EVALSHA", script.sha, len(keys), *keys, *args)
         self._tell(command, partial(self._load_and_send, script, command))
 
     async def close(self) -> None:
@@ -125,11 +124,23 @@ class Store:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _ask(self, args: tuple[bytes | str | int, ...]) -> Any:
+    async def _run_again(self, script: Script, command: tuple[bytes | str | int, ...], reply: Any) -> Any:
+        """Run a script that Redis did not know, so that it did not run; raise what any other error means."""
+        if _is_unknown(reply):  # both commands below travel together, in this order
+            self.send("SCRIPT", "LOAD", script.text)
+            reply = await self._ask(command)
+        if isinstance(reply, hiredis.ReplyError):
+            raise self._failed(script.name, reply)
+        return reply
+
+    def _begin(self, args: tuple[bytes | str | int, ...]) -> asyncio.Future[Any]:
         if self._pipeline is None:
             self.counts.dropped += 1
             raise StoreUnreachable("There is no connection to Redis")
-        future = self._pipeline.ask(self._pack(args))
+        return self._pipeline.ask(self._pack(args))
+
+    async def _ask(self, args: tuple[bytes | str | int, ...]) -> Any:
+        future = self._begin(args)
         try:
             return await future
         finally:

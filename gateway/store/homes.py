@@ -47,7 +47,8 @@ class Way(Struct, frozen=True):
 
     def keys(self, *parts: str) -> list[bytes]:
         """Give the keys of several parts."""
-        return [self.key(part) for part in parts]
+        begin = f"profile:{{{self.home}}}:"
+        return [f"{begin}{part}".encode() for part in parts]
 
 
 ALL = ("home", "alias", "identities", "events", "seen")
@@ -83,17 +84,19 @@ class Homes:
 
         One round trip, two where an alias leads away. An alias that leads nowhere is removed without waiting.
         """
-        way, reply = await self._read(Way(digest), wanted, most_events)
+        way = Way(digest)
+        reply = await self._read(way, wanted, most_events)
         if reply[0] == b"alias":
-            way, reply = await self._read(read_alias(digest, reply[1]), wanted, most_events)
+            way = read_alias(digest, reply[1])
+            reply = await self._read(way, wanted, most_events)
         if reply[0] == b"dangling":
             self.store.fire(_DROP, [name_key(digest, "alias")], [way.alias])
             return Way(digest), None
         return way, reply if reply[0] == b"found" else None
 
-    async def _read(self, way: Way, wanted: str, most_events: int) -> tuple[Way, Reply]:
+    def _read(self, way: Way, wanted: str, most_events: int) -> Awaitable[Reply]:
         args: Arguments = [way.via, way.born, wanted, most_events]
-        return way, await self.store.run(_READ, way.keys("home", "alias", "identities", "events"), args)
+        return self.store.run(_READ, way.keys("home", "alias", "identities", "events"), args)
 
     async def write(self, digest: str, send: Callable[[Way], Awaitable[Reply]]) -> tuple[Way, list[str]]:
         """Run a write at the home an identity belongs to, or else at its own, and give its verdict."""

@@ -4,7 +4,6 @@ A claim is one atomic step of the store: every counter has room for its amount a
 store tells what is left. Nothing is reserved and given back, so nothing can leak (dec:CA8).
 """
 
-from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, NamedTuple
 
@@ -142,10 +141,15 @@ class Room:
 
 def claim_options(handed: Iterable[PersonalizedOffer]) -> tuple[Claim, ...]:
     """Give the claims for offers about to be handed out; one that is named twice counts twice (dec:CA1)."""
+    amounts: dict[PersonalizedOffer, int] = {}
+    for offer in handed:
+        amounts[offer] = amounts.get(offer, 0) + 1
     return tuple(
-        Claim(Counter(offer.at_id, scope.name), amount, scope.cap(offer))
-        for offer, amount in Tally(handed).items()
-        for scope in SCOPES
+        [
+            Claim(Counter(offer.at_id, name), amount, cap(offer))
+            for offer, amount in amounts.items()
+            for name, _, cap in SCOPES
+        ]
     )
 
 

@@ -42,9 +42,9 @@ _PLAIN = make_native(XDM)
 Found = TypeVar("Found")
 
 
-async def decide(call: Call) -> Answer:
+def decide(call: Call) -> Awaitable[Answer]:
     """Answer D1."""
-    return await _decide(call, call.names["container"], _find_deadline(call))
+    return _decide(call, call.names["container"], _find_deadline(call))
 
 
 async def decide_anywhere(call: Call) -> Answer:
@@ -59,20 +59,20 @@ async def decide_anywhere(call: Call) -> Answer:
 
 
 async def _decide(call: Call, container: str, deadline: float) -> Answer:
-    view = await _open(call, container, deadline)
-    media_type = _choose(tuple(call.request.headers.getall("Accept", ())), _DECISION)
-    schema = _read_schema(call.request.headers.get("Content-Type"))
+    view = _peek(call, container) or await _open(call, container, deadline)
+    headers = call.request.headers
+    media_type = _choose(tuple(headers.getall("Accept", ())), _DECISION)
+    schema = _read_schema(headers.get("Content-Type"))
     raw = await _read_body(call)
     asking = Asking(space=call.caller.space, container=container, deadline=deadline)
     request = _read_request(call, raw, schema)
     degraded: list[str] = []
-    make = partial(_make_answer, call, view, asking, request, degraded)
-    if (request_id := call.request.headers.get("x-request-id")) is None:
-        body = await make()
+    if (request_id := headers.get("x-request-id")) is None:
+        body = await _make_answer(call, view, asking, request, degraded)
     else:
-        authorization = call.request.headers.get("Authorization", "")
-        parts = (authorization, str(asking.space), container, request_id)
+        parts = (headers.get("Authorization", ""), str(asking.space), container, request_id)
         digest = make_digest(*(part.encode("utf-8", "surrogateescape") for part in parts), raw)
+        make = partial(_make_answer, call, view, asking, request, degraded)
         body = await call.services.decisions.repeats.answer(Repeat(digest, deadline), make)
     return _answer(200, body, media_type, [("X-Gateway-Degraded", reason) for reason in degraded])
 
@@ -94,17 +94,18 @@ def _read_request(call: Call, raw: bytes, schema: str | None) -> DecisionRequest
 async def _make_answer(call: Call, view: View, asking: Asking, request: DecisionRequest, degraded: list[str]) -> bytes:
     """Decide, and give the body of the answer."""
     services = call.services
+    decider = services.decisions.decider
     plan = resolve(view.catalog, request, partial(check_context, services.registry))
     try:
-        settled = await services.decisions.decider.decide(plan, asking)
+        settled = await decider.decide(plan, asking)
     except Problem as problem:
         if problem.code == "profile-unavailable":
             services.metrics.count_degraded("profiles")
         raise
-    if settled.degraded:
-        services.metrics.count_degraded(settled.degraded)
-        degraded.append(settled.degraded)
-    return encode(await services.decisions.decider.respond(settled, asking.deadline))
+    if reason := settled.degraded:
+        services.metrics.count_degraded(reason)
+        degraded.append(reason)
+    return encode(await decider.respond(settled, asking.deadline))
 
 
 async def list_offers(call: Call) -> Answer:
@@ -155,6 +156,12 @@ def check_context(registry: Registry, schema: str, data: JsonObject) -> list[Vio
     return [each._replace(pointer=each.pointer.removeprefix("/_instance")) for each in found]
 
 
+def _peek(call: Call, container: str) -> View | None:
+    """Give what `_open` gives where there is nothing to wait for and the caller may see it, else None."""
+    view = call.services.decisions.catalogues.current(call.caller.space, container)
+    return view if view is not None and call.caller.grants.may_read(container, view.owners) else None
+
+
 async def _open(call: Call, container: str, deadline: float) -> View:
     """Give the container of the path as decisions see it; raises Problem 404 also for one the caller may not see."""
     catalogues, space = call.services.decisions.catalogues, call.caller.space
@@ -194,8 +201,8 @@ def _read_schema(content_type: str | None) -> str | None:
     return " ".join(schemas) if schemas else None
 
 
-async def _read_body(call: Call) -> bytes:
-    return await read_limited(call.request, MOST_BODY, call.services.settings.web.body_timeout_ms)
+def _read_body(call: Call) -> Awaitable[bytes]:
+    return read_limited(call.request, MOST_BODY, call.services.settings.web.body_timeout_ms)
 
 
 class _Contexts(msgspec.Struct):

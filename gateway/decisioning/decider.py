@@ -39,6 +39,7 @@ _MOST_ROUNDS = 200
 _MOST_FAULTS = 1000
 _RETRY = {"Retry-After": "1"}
 _DRAW = random.random
+_GRANTED = Granted()
 
 Result = TypeVar("Result")
 
@@ -153,21 +154,24 @@ class Decider:
 
     async def _claim(self, claimant: Claimant, selection: Selection, claim_id: str, deadline: float) -> Verdict:
         if selection.is_dry:  # what has no cap need not be read
-            claims = tuple(claim for claim in selection.claims if claim.cap is not None)
+            claims = tuple([claim for claim in selection.claims if claim.cap is not None])
+            if not claims and not selection.probes:
+                return _GRANTED
             selection = Selection(claims, selection.probes, is_dry=True)
-        if selection.is_empty:
-            return Granted()
+        elif selection.is_empty:
+            return _GRANTED
         verdict = await self._caps.claim(claimant, selection, claim_id, deadline)
         if not isinstance(verdict, Unavailable):
             self._advice.learn(claimant.space, claimant.container, selection, verdict.room)
         return verdict
 
     def _record(self, settled: Settled, asking: Asking) -> None:
-        recording = Recording(settled.proposition_id, asking.container, asking.space.organization, settled.created_ms)
-        event = record_decision(settled.decision, recording)
+        space, decision = asking.space, settled.decision
+        recording = Recording(settled.proposition_id, asking.container, space.organization, settled.created_ms)
+        event = record_decision(decision, recording)
         if event is not None:
-            self._events.put(asking.space, event)
-        for rule_id, fault in settled.decision.eligibility.faults().items():
+            self._events.put(space, event)
+        for rule_id, fault in decision.eligibility.faults().items():
             self._metrics.count_event("decisions.rule_failed")
             self._tell_fault(asking.container, rule_id, str(fault))
 

@@ -36,7 +36,7 @@ from gateway.offers.eligibility import Eligibility, explain_dates
 from gateway.offers.instances import JsonObject
 from gateway.offers.inventory import FallbackOffer, PersonalizedOffer
 from gateway.offers.model import DecisionRequest, ProfileView
-from gateway.offers.ranking import Gate, RankedOrder
+from gateway.offers.ranking import RankedOrder
 
 _FIRST_PROBES = 8
 _MOST_PROBES = 512
@@ -196,14 +196,13 @@ class Decision:
         return list(found)
 
     def _contend(self, chance: Callable[[], float]) -> list[Contender]:
-        gate = Gate(self.eligibility.admits, self.eligibility.passes)
         entries = zip(self.plan.request.asks, self.plan.activities, self.inactive, strict=True)
         return [
             Contender(
                 activity.at_id,
                 activity.placement.at_id,
                 ask.count,
-                RankedOrder(activity.tiers if reason is None else (), gate, chance),
+                RankedOrder(activity.tiers if reason is None else (), self.eligibility, chance),
             )
             for ask, activity, reason in entries
         ]

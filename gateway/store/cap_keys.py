@@ -4,14 +4,14 @@ An organisation's sandbox is a digest; profile and claim ids are keyed hashes (g
 of the repository and may be seen.
 """
 
-import hashlib
 import re
 from functools import cached_property
 
 from msgspec import Struct
 
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import StoreError
 from gateway.offers.instances import Space
+from gateway.store.digests import Digests
 from gateway.store.places import digest_space
 
 EPOCH = b"caps:{epoch}:token"
@@ -86,10 +86,7 @@ class CapKeys:
 
     def __init__(self, secret: bytes, shards: int) -> None:
         """Spread profiles over `shards` shards; raises ConfigError without a secret."""
-        if not secret:
-            raise ConfigError("The key secret is empty: set the variable that redis.key-secret-env names")
-        key = secret if len(secret) <= 64 else hashlib.blake2b(secret).digest()
-        self._hash = hashlib.blake2b(digest_size=16, key=key)
+        self._digests = Digests(secret)
         self.shards = shards
         self._known: dict[tuple[Space, str], tuple[Shard, ...]] = {}
 
@@ -111,26 +108,19 @@ class CapKeys:
 
     def digest_profile(self, container: str, profile_id: str) -> str:
         """Give what stands for a profile in a container's keys."""
-        return self._digest("profile", container, profile_id)
+        return self._digests.after(("profile", container), profile_id)
 
     def digest_claim(self, container: str, claim_id: str) -> str:
         """Give what stands for a claim in a container's keys."""
-        return self._digest("claim", container, claim_id)
+        return self._digests.after(("claim", container), claim_id)
 
     def digest_event(self, space: Space, container: str, event_id: str) -> str:
         """Give what stands for a reported event in the key that notes it."""
-        return self._digest("event", space.organization, space.sandbox, container, event_id)
+        return self._digests.after(("event", space.organization, space.sandbox, container), event_id)
 
     def place(self, digest: str) -> int:
         """Give the number of the shard that has a profile's counters."""
         return int(digest, 16) % self.shards if self.shards > 1 else 0
-
-    def _digest(self, *texts: str) -> str:
-        digest = self._hash.copy()
-        for text in texts:
-            part = text.encode("utf-8", "surrogatepass")
-            digest.update(len(part).to_bytes(8, "big") + part)
-        return digest.hexdigest()
 
 
 def read_name(name: str) -> Shard | None:

@@ -73,7 +73,7 @@ class Homes:
 
     def digest(self, space: Space, identity: Identity) -> str:
         """Give what stands for an identity of a space in key names."""
-        return self._keys.digest("profile", space.organization, space.sandbox, identity.namespace, identity.id)
+        return self._keys.digest_in(("profile", space.organization, space.sandbox), identity.namespace, identity.id)
 
     def digest_event(self, event_id: str) -> str:
         """Give what stands for an event's id, "" for none."""

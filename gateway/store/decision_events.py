@@ -60,7 +60,7 @@ class DecisionEvents:
         self._nodes = nodes
         self._keys = keys
         self._settings = settings
-        self._queue: deque[tuple[Space, JsonObject]] = deque()
+        self._queue: deque[tuple[Space, str, bytes]] = deque()
         self._filled = asyncio.Event()
         self._is_dropping = False
 
@@ -78,8 +78,9 @@ class DecisionEvents:
         if len(self._queue) >= self._settings.max_waiting:
             self._drop("events.max-waiting events wait to be written")
             return
-        self._queue.append((space, event))
-        self._filled.set()
+        self._queue.append((space, event["gw:container"], _encode(event)))
+        if not self._filled.is_set():
+            self._filled.set()
 
     async def run(self) -> None:
         """Write what is queued, for as long as the task lives."""
@@ -144,10 +145,10 @@ class DecisionEvents:
         rows = await self._nodes.call("XREVRANGE", STREAM, "+", "-", "COUNT", 1)
         return bytes(rows[0][0]).decode() if rows else "-"
 
-    async def _write(self, batch: Sequence[tuple[Space, JsonObject]]) -> None:
+    async def _write(self, batch: Sequence[tuple[Space, str, bytes]]) -> None:
         args: list[bytes | str | int] = [self._settings.max_length]
-        for space, event in batch:
-            args += (space.organization, space.sandbox, event["gw:container"], _encode(event))
+        for space, container, event in batch:
+            args += (space.organization, space.sandbox, container, event)
         await self._nodes.run(_ADD_DECISIONS, [STREAM], args)
 
     async def _add(self, space: Space, container: str, event: JsonObject) -> int:

@@ -1,7 +1,7 @@
 """The connection to Redis: kept up in the background, shared by all callers of one event loop.
 
-redis-py connects, authenticates, selects the database and speaks TLS. From then on its streams are ours: `Pipeline`
-writes and reads them, several times faster than a pool of redis-py connections would. Nothing is ever retried, save a
+redis-py connects, authenticates, selects the database and speaks TLS. From then on the connection is ours: `Pipeline`
+writes and reads it, several times faster than a pool of redis-py connections would. Nothing is ever retried, save a
 script Redis did not know, which it therefore did not run.
 """
 
@@ -187,7 +187,7 @@ class Store:
         failures = 0
         while True:
             try:
-                self.last_error = await self._converse()
+                await self._converse()
                 failures = 0
                 get_log().warning("store.lost", connection=self._name, detail=self.last_error)
             except Exception as error:  # noqa: BLE001 - whatever ended this connection, the next one must be tried
@@ -199,17 +199,17 @@ class Store:
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
 
-    async def _converse(self) -> str:
-        """Connect, serve every caller until the connection ends, and say why it ended."""
+    async def _converse(self) -> None:
+        """Connect, serve every caller until the connection ends, and note why it ended."""
         connection = self._new_connection()
         try:
             await _dial(connection)
-            self._pipeline = Pipeline(connection._reader, connection._writer, self._limits, self.counts)
+            self._pipeline = Pipeline(connection._writer.transport, self._limits, self.counts)
             if self._tried.is_set():
                 self.counts.reconnected += 1
                 get_log().info("store.connected", connection=self._name)
             self._tried.set()
-            return await self._pipeline.read()
+            self.last_error = await self._pipeline.serve()
         finally:
             if self._pipeline is not None:
                 self._pipeline.close()
@@ -231,8 +231,8 @@ def read_url(url: str) -> dict[str, Any]:
 
 
 def check_streams(connection: object) -> None:
-    """Raise StoreError unless this redis-py keeps a connection's streams where `Store` takes them from."""
-    if not (hasattr(connection, "_reader") and hasattr(connection, "_writer")):
+    """Raise StoreError unless this redis-py keeps a connection's stream where `Store` takes its transport from."""
+    if not hasattr(connection, "_writer"):
         raise StoreError(
             f"redis-py {redis.__version__} keeps the streams of a connection elsewhere: install redis>=8.1,<8.2"
         )

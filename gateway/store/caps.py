@@ -24,7 +24,7 @@ from gateway.errors import (
 )
 from gateway.offers.capping import Counter, Granted, Refused, Selection, Unavailable, Verdict, judge
 from gateway.offers.instances import Space
-from gateway.store.cap_claims import BAD_EPOCH, Lost, Move, Moves, Outcome, read_outcome, write_claims
+from gateway.store.cap_claims import BAD_EPOCH, CLAIM, Form, Lost, Move, Moves, Outcome, make_form, read_outcome
 from gateway.store.cap_keys import FORMER, SHARDS, CapKeys, Shard, read_name
 from gateway.store.cluster import Nodes, Single
 from gateway.store.connection import Store
@@ -38,9 +38,10 @@ from gateway.telemetry import get_log
 CLAIM_LIFE_S = 600
 """How long a claim id gets its first verdict again (gw:C2)."""
 
-_CLAIM, _READ = SCRIPTS["claim_caps"], SCRIPTS["read_caps"]
+_READ = SCRIPTS["read_caps"]
 _PAUSE_S = 0.002
 _LOOKS = 3.1
+_MOST_FORMS = 1024
 _SCAN_COUNT = 1_000
 
 
@@ -74,12 +75,11 @@ class _Place(Struct, frozen=True):
 
 
 class _Asked(Struct, frozen=True):
-    """A claim as the script takes it; before `args` comes the epoch."""
+    """What one claim asks, and the key of its verdict."""
 
     place: _Place
     selection: Selection
-    keys: list[bytes]
-    args: list[str | int]
+    claim_key: bytes
 
 
 _VERDICTS = (Granted, Refused)
@@ -103,6 +103,7 @@ class Caps:
         # Of one Redis a claim is asked at most twice (it may have to be told the script), then its replicas: each of
         # these ends by itself. A cluster may send on from node to node.
         longest = _LOOKS * settings.timeout_ms / 1000
+        self._forms: dict[bytes, Form] = {}
         self._ample_s = longest if isinstance(nodes, Single) else math.inf
 
     async def claim(self, claimant: Claimant, selection: Selection, claim_id: str, deadline: float) -> Verdict:
@@ -135,15 +136,7 @@ class Caps:
 
     async def _claim(self, claimant: Claimant, selection: Selection, claim_id: str, limit: float) -> Verdict:
         place = self._find(claimant)
-        keys = [
-            place.at.epoch,
-            place.at.claim(self._keys.digest_claim(claimant.container, claim_id)),
-            place.at.counts,
-            place.profile,
-            place.at.shares,
-        ]
-        args = [CLAIM_LIFE_S, int(len(place.shards) > 1), len(selection.claims), *write_claims(selection)]
-        asked = _Asked(place, selection, keys, args)
+        asked = _Asked(place, selection, place.at.claim(self._keys.digest_claim(claimant.container, claim_id)))
         if limit - asyncio.get_running_loop().time() > self._ample_s and self.epoch.is_admitted(place.at):
             outcome = await self._try(asked, is_first=True)  # the store gives up long before: it needs no timer
             if isinstance(outcome, _VERDICTS):
@@ -175,16 +168,28 @@ class Caps:
 
     async def _try(self, asked: _Asked, *, is_first: bool = False) -> Outcome | None:
         """Ask once; None where nobody knows whether it was done. Raises StoreError where it was not."""
-        if is_first and not self._nodes.node_of(asked.keys[0]).connected:
+        form = self._find_form(asked.place)
+        if is_first and not self._nodes.node_of(form.epoch_key).connected:
             raise StoreUnreachable("There is no connection to Redis")
+        command = form.fill(asked.claim_key, asked.place.profile, asked.selection)
         try:
-            ran = await self._nodes.run(_CLAIM, asked.keys, [self.epoch.token, *asked.args])
+            ran = await self._nodes.run_packed(CLAIM, form.epoch_key, command)
             outcome = read_outcome(ran.reply, asked.selection)
             if self._replication.replicas and isinstance(outcome, Granted):
                 await self._replication.confirm(ran.store, ran.connection)
         except (StoreTimeout, StoreUnreachable):
             return None
         return outcome
+
+    def _find_form(self, place: _Place) -> Form:
+        """Give the form of a shard's claims in this epoch."""
+        form = self._forms.get(place.at.epoch)
+        if form is None or form.token != self.epoch.token:
+            form = make_form(place.at, self.epoch.token, is_sharded=len(place.shards) > 1, life_s=CLAIM_LIFE_S)
+            if len(self._forms) >= _MOST_FORMS:
+                self._forms.clear()
+            self._forms[place.at.epoch] = form
+        return form
 
     async def _settle(self, place: _Place, moves: tuple[Move, ...], tries: int) -> bool:
         """Do one step for every claim that needs it; False where a shard has lost its counts."""

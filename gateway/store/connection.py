@@ -91,14 +91,17 @@ class Store:
         Raises StoreUnreachable, StoreTimeout (it may or may not have been done), ScriptFailed when Redis answers with
         an error, and StoreError when too many commands wait already.
         """
-        reply = await self._ask(args)
+        reply = await self._ask(self._pack(args))
         if isinstance(reply, hiredis.ReplyError):
             raise self._failed(str(args[0]), reply)
         return reply
 
     async def run(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes | str | int]) -> Any:
         """Run a script and give its reply; errors as for `call`."""
-        command = (b"EVALSHA", script.sha, len(keys), *keys, *args)
+        return await self.run_packed(script, self._pack((b"EVALSHA", script.sha, len(keys), *keys, *args)))
+
+    async def run_packed(self, script: Script, command: bytes) -> Any:
+        """Run a script by a command that is packed already, for Redis to take as it is; otherwise as `run`."""
         future = self._begin(command)
         try:  # what `_ask` does: a coroutine less for what decisions wait for
             reply = await future
@@ -124,23 +127,24 @@ class Store:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _run_again(self, script: Script, command: tuple[bytes | str | int, ...], reply: Any) -> Any:
+    async def _run_again(self, script: Script, command: bytes, reply: hiredis.ReplyError) -> Any:
         """Run a script that Redis did not know, so that it did not run; raise what any other error means."""
-        if _is_unknown(reply):  # both commands below travel together, in this order
-            self.send("SCRIPT", "LOAD", script.text)
-            reply = await self._ask(command)
-        if isinstance(reply, hiredis.ReplyError):
+        if not _is_unknown(reply):
             raise self._failed(script.name, reply)
-        return reply
+        self.send("SCRIPT", "LOAD", script.text)  # travels together with the command, before it
+        again = await self._ask(command)
+        if isinstance(again, hiredis.ReplyError):
+            raise self._failed(script.name, again)
+        return again
 
-    def _begin(self, args: tuple[bytes | str | int, ...]) -> asyncio.Future[Any]:
+    def _begin(self, command: bytes) -> asyncio.Future[Any]:
         if self._pipeline is None:
             self.counts.dropped += 1
             raise StoreUnreachable("There is no connection to Redis")
-        return self._pipeline.ask(self._pack(args))
+        return self._pipeline.ask(command)
 
-    async def _ask(self, args: tuple[bytes | str | int, ...]) -> Any:
-        future = self._begin(args)
+    async def _ask(self, command: bytes) -> Any:
+        future = self._begin(command)
         try:
             return await future
         finally:

@@ -1,7 +1,7 @@
 """Offer decisions over HTTP: decide, list candidates, diagnose, take feedback (spec decisions-api §2)."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache, partial
 from typing import TypeVar
 
@@ -213,9 +213,17 @@ def _read_contexts(document: bytes) -> frozenset[str]:
     return frozenset(msgspec.json.decode(document, type=_Contexts).productContexts)
 
 
-def _answer(status: int, body: bytes, media_type: str, headers: list[Header] | None = None) -> Answer:
-    shown = [("Content-Type", media_type)] if media_type else []
-    return HalAnswer(status, body, [*shown, ("Vary", "Accept"), *(headers or [])])
+def _answer(status: int, body: bytes, media_type: str, headers: Sequence[Header] = ()) -> Answer:
+    answer = HalAnswer(status, body, headers)
+    answer.content = _show_type(media_type)
+    return answer
+
+
+@lru_cache(maxsize=16)
+def _show_type(media_type: str) -> str:
+    """Give the headers that few media types make, laid out for all answers that have it; "" is none."""
+    shown = f"Content-Type: {media_type}\r\n" if media_type else ""
+    return f"{shown}Vary: Accept\r\n"
 
 
 DECISIONS = Area(

@@ -5,6 +5,7 @@ store tells what is left. Nothing is reserved and given back, so nothing can lea
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -21,8 +22,8 @@ class Scope(NamedTuple):
 
 
 SCOPES = (
-    Scope("global", "global-cap", lambda offer: offer.global_cap),
-    Scope("profile", "profile-cap", lambda offer: offer.profile_cap),
+    Scope("global", "global-cap", attrgetter("global_cap")),
+    Scope("profile", "profile-cap", attrgetter("profile_cap")),
 )
 """Every offer has one counter a scope (dec:CA3), with or without a cap (dec:CA6); reported in this order (dec §9)."""
 

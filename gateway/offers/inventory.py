@@ -99,12 +99,12 @@ class PersonalizedOffer(FallbackOffer, frozen=True, eq=False, kw_only=True):
     profile_cap: int | None
     instance: JsonObject
 
-    @property
+    @cached_property
     def is_capped(self) -> bool:
         """Whether any cap is set."""
         return self.global_cap is not None or self.profile_cap is not None
 
-    @property
+    @cached_property
     def least_cap(self) -> int:
         """The lower cap, ENDLESS without any."""
         return min(self.global_cap or ENDLESS, self.profile_cap or ENDLESS)  # a cap is 1 or more (ent:CC2)

@@ -103,8 +103,8 @@ class Caps:
         # Of one Redis a claim is asked at most twice (it may have to be told the script), then its replicas: each of
         # these ends by itself. A cluster may send on from node to node.
         longest = _LOOKS * settings.timeout_ms / 1000
-        self._forms: dict[bytes, Form] = {}
         self._ample_s = longest if isinstance(nodes, Single) else math.inf
+        self._forms: dict[bytes, Form] = {}
 
     async def claim(self, claimant: Claimant, selection: Selection, claim_id: str, deadline: float) -> Verdict:
         """Count all claims of a selection, or none; the verdict means `judge` (dec:CA8). Raises nothing of the store.

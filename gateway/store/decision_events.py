@@ -22,7 +22,7 @@ SEEN_S = 86_400
 
 _ADD_DECISIONS = SCRIPTS["add_decisions"]
 _ADD_FEEDBACK = SCRIPTS["add_feedback"]
-_BATCH = 200
+_BATCH = 64  # Redis does nothing else meanwhile, and an event may have tens of kilobytes
 _PAUSE_S = 0.5
 _END_S = 2.0
 _encode = msgspec.json.Encoder().encode

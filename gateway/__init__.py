@@ -29,11 +29,12 @@
       repository, proposals   one write                    patch, envelopes, editing, validation, checks, references
       instances, operations   what is kept, one delete     query, filters, ordering, search   what a list asks for
       inventory, catalog, ranking      stored objects to a compiled container, candidates ranked
-      request_schemas, decision_requests, model, providers   what is asked, checked
+      request_schemas, decision_requests, plain_requests, model, providers   what is asked, checked
       decide, eligibility, arbitration, capping   who gets what, and what has to be counted first
       response, content, trace, candidates, diagnostics, effort   answers, and why
       mboxes, displays, events         offers behind mboxes, tokens, what is recorded
     store/caps, escrow, epoch, cluster, decision_events   what counts, and what is told of it
+    store/connection, pipeline, packing, scripts, digests   how Redis is asked, and by which names
     offers/profile_documents, profiles, providers   people: what is taken of them, what decisions ask for
     store/profiles, homes, identity_links           people: kept in one slot each, found by several identities
     decisioning/              catalogues that follow their containers, the walk of a decision, repeated calls

@@ -29,10 +29,16 @@ def new_id() -> str:
             _ids.extend(_draw())
 
 
+_uuids: list[str] = []
+
+
 def new_uuid() -> str:
     """Give a random UUID (version 4) in its usual form."""
-    digits = new_id()
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+    while True:
+        try:
+            return _uuids.pop()
+        except IndexError:
+            _uuids.extend(f"{one[:8]}-{one[8:12]}-{one[12:16]}-{one[16:20]}-{one[20:]}" for one in _draw())
 
 
 class OrderedIds:
@@ -59,6 +65,7 @@ def new_digits() -> str:
 def _start_afresh() -> None:
     """Forget the ids that were drawn: a forked process must not hand out its parent's."""
     _ids.clear()
+    _uuids.clear()
 
 
 os.register_at_fork(after_in_child=_start_afresh)

@@ -27,6 +27,7 @@ KEYS_OF = {
     "erase_profile": lambda _: WAY.keys(*WRITTEN, "erased"),
     "list_identities": lambda _: WAY.keys(*WRITTEN, "write:w"),
     "mark_deleting": lambda _: [*(PLACE.key(name) for name in ("records", "marks", "changes")), PLACE.operation("o")],
+    "add_decisions": lambda _: [STREAM],
     "add_feedback": lambda _: [STREAM, b"decisions:{events}:seen:0"],
     "claim_caps": lambda _: [SHARD.epoch, SHARD.claim("c"), SHARD.counts, SHARD.profile("p"), SHARD.shares],
     "freeze_share": lambda _: [SHARD.epoch, SHARD.counts, SHARD.shares],

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -57,39 +58,44 @@ class Accounts:
 
         Raises Problem 401; it does not say whether a token is unknown, expired or badly signed.
         """
+        return (await self.find_until(authorization))[0]
+
+    async def find_until(self, authorization: str | None) -> tuple[Account, float]:
+        """Give the account as `find` does, and until when (seconds since the epoch) that need not be asked again."""
         scheme, _, token = (authorization or "").strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise Problem(401, "unauthenticated", "Send `Authorization: Bearer <token>`", headers=_CHALLENGE)
-        account = await self._find_token(token) if len(token) <= LONGEST_TOKEN and token.isascii() else None
-        if account is None:
+        found = await self._find_token(token) if len(token) <= LONGEST_TOKEN and token.isascii() else None
+        if found is None:
             raise Problem(401, "unauthenticated", "The bearer token is not valid, or not any more", headers=_WRONG)
-        return account
+        return found
 
-    async def _find_token(self, token: str) -> Account | None:
+    async def _find_token(self, token: str) -> tuple[Account, float] | None:
         digest = hashlib.sha256(token.encode()).digest()
         found = None
         for known, account in self._static:  # all of them, so that time tells nothing
             if hmac.compare_digest(known, digest):
                 found = account
-        if found is not None or self._signed is None:
-            return found
+        if found is not None:
+            return found, math.inf
+        if self._signed is None:
+            return None
         remembered = self._remembered.get(digest)
         if remembered is not None and remembered[1] > self._clock():
-            return remembered[0]
+            return remembered
         self._remembered.pop(digest, None)
         found = await self._signed.verify(token)
-        if found is not None:
-            self._remember(digest, found)
-        return found
+        return None if found is None else self._remember(digest, found)
 
-    def _remember(self, digest: bytes, account: Account) -> None:
+    def _remember(self, digest: bytes, account: Account) -> tuple[Account, float]:
         now = self._clock()
         if len(self._remembered) >= _MOST_REMEMBERED:
             self._remembered = {key: known for key, known in self._remembered.items() if known[1] > now}
             while len(self._remembered) >= _MOST_REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
-        self._remembered[digest] = account, min(account.expires_s, now + self._recheck_s)
+        known = self._remembered[digest] = account, min(account.expires_s, now + self._recheck_s)
+        return known
 
 
 def _make_account(token: StaticToken) -> Account:

@@ -15,6 +15,9 @@ from gateway.upstream.jwks import KeySet
 
 _MOST_CALLERS = 4096
 
+Headers = tuple[str | None, ...]
+"""What a request says of its caller: the values of the headers that count, the token first."""
+
 
 class Entitlement:
     """Accounts, organisations, sandboxes, API keys and grants of one gateway."""
@@ -36,14 +39,22 @@ class Entitlement:
         self.accounts = Accounts(tokens, signed, time.time, access.jwt.recheck_s)
         self.rates = Rates(access.requests_per_s, time.monotonic)
         self.under_way = 0
-        self.callers: dict[tuple[object, ...], object] = {}
-        """Who was found entitled, by account and headers: grants do not change while a gateway runs."""
+        self._known: dict[Headers, tuple[object, float]] = {}
 
-    def remember(self, caller: object, key: tuple[object, ...]) -> None:
-        """Keep who was found entitled, so that it need not be worked out again with the next request."""
-        if len(self.callers) >= _MOST_CALLERS:
-            self.callers.clear()
-        self.callers[key] = caller
+    def remember(self, headers: Headers, caller: object, until_s: float) -> None:
+        """Keep who was found entitled, so that it need not be worked out again with the next request.
+
+        Grants do not change while a gateway runs; `until_s` (seconds since the epoch) is when the token is looked at
+        again.
+        """
+        if len(self._known) >= _MOST_CALLERS:
+            self._known.clear()
+        self._known[headers] = caller, until_s
+
+    def recall(self, headers: Headers) -> object | None:
+        """Give who was found entitled with the same headers, None where that has to be worked out."""
+        known = self._known.get(headers)
+        return known[0] if known is not None and known[1] > time.time() else None
 
     def grants_of(self, account: Account, space: Space) -> Grants:
         """Give what an account may do in a sandbox."""

@@ -24,10 +24,12 @@ class Advice:
         now = self._clock()
         if now >= self._forget_s:
             self._counts, self._forget_s = {}, now + _LIFE_S
-        return self._counts.get((space, container), {})
+        return self._counts.get((space, container), {}) if self._counts else {}
 
     def learn(self, space: Space, container: str, selection: Selection, room: Mapping[Counter, int]) -> None:
         """Take what a verdict on a selection said of global counters that have no room left."""
+        if not room:
+            return
         caps = {claim.counter: claim.cap for claim in (*selection.claims, *selection.probes)}
         met = {
             counter: cap - left

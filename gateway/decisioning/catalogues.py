@@ -254,6 +254,15 @@ class Catalogues:
         shelf = self._shelves.get((space, container))
         return shelf.view if shelf is not None else None
 
+    def current(self, space: Space, container: str) -> View | None:
+        """Give a container that `find` would not wait for, as it gives it; None where `find` has to be asked."""
+        key = (space, container)
+        shelf = self._shelves.get(key)
+        if shelf is None or not shelf.is_current:
+            return None
+        self._shelves.move_to_end(key)
+        return shelf.view
+
     async def find(self, space: Space, container: str, until: float) -> View | None:
         """Give a container with every change this worker has acknowledged; None where there is none of this id.
 

@@ -39,6 +39,7 @@ _MOST_ROUNDS = 200
 _MOST_FAULTS = 1000
 _RETRY = {"Retry-After": "1"}
 _DRAW = random.random
+_GRANTED = Granted()
 
 Result = TypeVar("Result")
 
@@ -93,15 +94,20 @@ class Decider:
         deadline = asking.deadline - _MARGIN_S - (effort_us / 1_000_000 if is_long else 0)
         now_s = time.time()
         known = self._advice.of(asking.space, asking.container)
-        begin = partial(_begin, plan, profile, Surroundings(datetime.fromtimestamp(now_s, UTC), _DRAW, known))
-        decision, selection = await self._aside.run(begin, deadline) if is_long else begin()
+        surroundings = Surroundings(datetime.fromtimestamp(now_s, UTC), _DRAW, known)
+        if is_long:
+            begin = partial(_begin, plan, profile, surroundings)
+            decision, selection = await self._aside.run(begin, deadline)
+        else:
+            decision, selection = _begin(plan, profile, surroundings)
         proposition_id = new_uuid()
         claimant = Claimant(asking.space, asking.container, profile.canonical_id)
         for attempt in range(_MOST_ROUNDS):
             verdict = await self._claim(claimant, selection, f"{proposition_id}:{attempt}", deadline)
-            settle = partial(decision.settle, verdict)
-            again = isinstance(verdict, Refused) and is_long
-            following = await self._aside.run(settle, deadline) if again else settle()
+            if is_long and isinstance(verdict, Refused):
+                following = await self._aside.run(partial(decision.settle, verdict), deadline)
+            else:
+                following = decision.settle(verdict)
             if following is None:
                 break
             selection = following
@@ -118,8 +124,10 @@ class Decider:
 
         Never fails for want of time: what was counted has to be handed out, for no status but 200 counts (dec §12).
         """
+        if not settled.is_long:
+            return respond(settled.decision, settled.proposition_id, settled.created_ms)
         write = partial(respond, settled.decision, settled.proposition_id, settled.created_ms)
-        return await self._aside.finish(write, deadline - _MARGIN_S) if settled.is_long else write()
+        return await self._aside.finish(write, deadline - _MARGIN_S)
 
     async def run_aside(self, work: Callable[[], Result], deadline: float) -> Result:
         """Do something long beside the event loop. Raises Problem 503 at `deadline`."""
@@ -146,21 +154,24 @@ class Decider:
 
     async def _claim(self, claimant: Claimant, selection: Selection, claim_id: str, deadline: float) -> Verdict:
         if selection.is_dry:  # what has no cap need not be read
-            claims = tuple(claim for claim in selection.claims if claim.cap is not None)
+            claims = tuple([claim for claim in selection.claims if claim.cap is not None])
+            if not claims and not selection.probes:
+                return _GRANTED
             selection = Selection(claims, selection.probes, is_dry=True)
-        if selection.is_empty:
-            return Granted()
+        elif selection.is_empty:
+            return _GRANTED
         verdict = await self._caps.claim(claimant, selection, claim_id, deadline)
         if not isinstance(verdict, Unavailable):
             self._advice.learn(claimant.space, claimant.container, selection, verdict.room)
         return verdict
 
     def _record(self, settled: Settled, asking: Asking) -> None:
-        recording = Recording(settled.proposition_id, asking.container, asking.space.organization, settled.created_ms)
-        event = record_decision(settled.decision, recording)
+        space, decision = asking.space, settled.decision
+        recording = Recording(settled.proposition_id, asking.container, space.organization, settled.created_ms)
+        event = record_decision(decision, recording)
         if event is not None:
-            self._events.put(asking.space, event)
-        for rule_id, fault in settled.decision.eligibility.faults().items():
+            self._events.put(space, event)
+        for rule_id, fault in decision.eligibility.faults().items():
             self._metrics.count_event("decisions.rule_failed")
             self._tell_fault(asking.container, rule_id, str(fault))
 
@@ -182,8 +193,12 @@ def _needs_profile(plan: Plan) -> bool:
     request = plan.request
     if not request.is_dry or request.wants_trace:
         return True
-    inline = {PROFILE: request.profile is not None, XEVENT: request.events is not None}
-    return any(_reads(plan, part) and not inline.get(part, False) for part in (PROFILE, XEVENT, PROFILE_CAP))
+    needed = {PROFILE_CAP}
+    if request.profile is None:
+        needed.add(PROFILE)
+    if request.events is None:
+        needed.add(XEVENT)
+    return not all(needed.isdisjoint(activity.reads) for activity in plan.activities)
 
 
 def _reads(plan: Plan, part: str) -> bool:

@@ -4,8 +4,8 @@ A claim is one atomic step of the store: every counter has room for its amount a
 store tells what is left. Nothing is reserved and given back, so nothing can leak (dec:CA8).
 """
 
-from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
@@ -22,8 +22,8 @@ class Scope(NamedTuple):
 
 
 SCOPES = (
-    Scope("global", "global-cap", lambda offer: offer.global_cap),
-    Scope("profile", "profile-cap", lambda offer: offer.profile_cap),
+    Scope("global", "global-cap", attrgetter("global_cap")),
+    Scope("profile", "profile-cap", attrgetter("profile_cap")),
 )
 """Every offer has one counter a scope (dec:CA3), with or without a cap (dec:CA6); reported in this order (dec §9)."""
 
@@ -142,10 +142,15 @@ class Room:
 
 def claim_options(handed: Iterable[PersonalizedOffer]) -> tuple[Claim, ...]:
     """Give the claims for offers about to be handed out; one that is named twice counts twice (dec:CA1)."""
+    amounts: dict[PersonalizedOffer, int] = {}
+    for offer in handed:
+        amounts[offer] = amounts.get(offer, 0) + 1
     return tuple(
-        Claim(Counter(offer.at_id, scope.name), amount, scope.cap(offer))
-        for offer, amount in Tally(handed).items()
-        for scope in SCOPES
+        [
+            Claim(Counter(offer.at_id, name), amount, cap(offer))
+            for offer, amount in amounts.items()
+            for name, _, cap in SCOPES
+        ]
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 _DATE_TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]+))?"
@@ -48,5 +49,10 @@ def _days(year: int, month: int, day: int) -> int | None:
 
 def write_instant(now_ms: int) -> str:
     """Give RFC 3339 in UTC with three fraction digits and `Z` (spec repository §6.1) of milliseconds since 1970."""
-    instant = _EPOCH_INSTANT + timedelta(milliseconds=now_ms)
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, ms = divmod(now_ms, 1000)
+    return f"{_write_second(seconds)}.{ms:03}Z"
+
+
+@lru_cache(maxsize=8)
+def _write_second(seconds: int) -> str:
+    return (_EPOCH_INSTANT + timedelta(seconds=seconds)).isoformat()[: len("2024-05-15T10:30:00")]

@@ -36,7 +36,7 @@ from gateway.offers.eligibility import Eligibility, explain_dates
 from gateway.offers.instances import JsonObject
 from gateway.offers.inventory import FallbackOffer, PersonalizedOffer
 from gateway.offers.model import DecisionRequest, ProfileView
-from gateway.offers.ranking import Gate, RankedOrder
+from gateway.offers.ranking import RankedOrder
 
 _FIRST_PROBES = 8
 _MOST_PROBES = 512
@@ -154,15 +154,18 @@ class Decision:
         self.inactive = [explain_dates(each.starts, each.ends, self.now) for each in plan.activities]
         self.store_mode = ""
         self.contenders = self._contend(surroundings.chance)
-        self.allotment = Allotment((), request.duplicates, self.room)
+        self.allotment: Allotment
+        self._propositions: tuple[Proposition, ...] = ()
         self._selection = Selection()
         self._probes = 0
 
     @property
     def propositions(self) -> tuple[Proposition, ...]:
         """One proposition for each entry, in request order; only to be handed out once the decision is settled."""
-        pairs = zip(self.plan.activities, self.allotment.held, strict=True)
-        return tuple(Proposition(activity, tuple(options)) for activity, options in pairs)
+        if not self._propositions:
+            pairs = zip(self.plan.activities, self.allotment.held, strict=True)
+            self._propositions = tuple([Proposition(activity, tuple(options)) for activity, options in pairs])
+        return self._propositions
 
     def select(self) -> Selection:
         """Give the first selection: what the store has to count, all of it or nothing."""
@@ -193,20 +196,20 @@ class Decision:
         return list(found)
 
     def _contend(self, chance: Callable[[], float]) -> list[Contender]:
-        gate = Gate(self.eligibility.admits, self.eligibility.passes)
         entries = zip(self.plan.request.asks, self.plan.activities, self.inactive, strict=True)
         return [
             Contender(
                 activity.at_id,
                 activity.placement.at_id,
                 ask.count,
-                RankedOrder(activity.tiers if reason is None else (), gate, chance),
+                RankedOrder(activity.tiers if reason is None else (), self.eligibility, chance),
             )
             for ask, activity, reason in entries
         ]
 
     def _arbitrate(self) -> None:
         self.allotment = Allotment(self.contenders, self.plan.request.duplicates, self.room)
+        self._propositions = ()
 
     def _ask(self, probes: tuple[Claim, ...]) -> Selection:
         handed = [option for options in self.allotment.held for option in options]

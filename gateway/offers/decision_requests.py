@@ -3,7 +3,7 @@
 The forms are described once, as JSON Schemas; what a schema cannot say is checked after it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -121,7 +121,7 @@ def _read(body: JsonObject, profile: JsonObject, form: Form, asks: tuple[Ask, ..
     at, events = body.get("gw:at"), profile.get("gw:events")
     return DecisionRequest(
         asks=asks,
-        lookups=_lookups(profile["xdm:identityMap"]),
+        lookups=choose_lookups(list(_identities(profile["xdm:identityMap"]))),
         identity_map=profile["xdm:identityMap"],
         context=context,
         context_pointers=pointers,
@@ -170,9 +170,8 @@ def _identities(identity_map: JsonObject) -> Iterator[tuple[Identity, bool]]:
             yield Identity(namespace, each["xdm:id"]), each.get("primary", False) or each.get("xdm:primary", False)
 
 
-def _lookups(identity_map: JsonObject) -> tuple[Identity, ...]:
-    """Give the primary identity alone, or without one all in order (dec:PR2)."""
-    found = list(_identities(identity_map))
+def choose_lookups(found: Sequence[tuple[Identity, bool]]) -> tuple[Identity, ...]:
+    """Give the primary identity alone, or without one all in order (dec:PR2); with each stands whether it is marked."""
     if len(found) == 1:
         return (found[0][0],)
     primary = [identity for identity, is_primary in found if is_primary]

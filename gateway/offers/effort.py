@@ -17,9 +17,9 @@ def estimate_effort(plan: Plan, profile: ProfileView) -> int:
     """
     events = profile.events if plan.request.events is None else plan.request.events
     rule_us = RULE_US + EVENT_US * len(events)
-    total = rule_us * sum(len(activity.rules) for activity in plan.activities)
+    total = 0.0
     for activity in plan.activities:
-        total += CANDIDATE_US * activity.size
+        total += rule_us * len(activity.rules) + CANDIDATE_US * activity.size
         if activity.asks_offers:
             total += rule_us * activity.size
         if plan.request.wants_trace:

@@ -1,18 +1,16 @@
 """Decision events, and what callers report of propositions (dec §8)."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema_rs
 from msgspec import Struct
 
 from gateway.offers.catalog import Catalog, OfferActivity
-from gateway.offers.decide import Decision
+from gateway.offers.dates import write_instant
+from gateway.offers.decide import Decision, Proposition
 from gateway.offers.decision_requests import describe_faults, refuse
 from gateway.offers.displays import Display
-from gateway.offers.eligibility import write_instant
 from gateway.offers.instances import JsonObject
-from gateway.offers.inventory import Entity
 
 MOST_EVENTS = 100
 PROPOSITIONS = "https://ns.adobe.com/experience/decisioning/propositions"
@@ -32,28 +30,26 @@ def record_decision(decision: Decision, recording: Recording) -> JsonObject | No
     """Give the event of a settled decision (dec:EV1); None for a dry run, which leaves no trace (dec:CA12)."""
     if decision.plan.request.is_dry:
         return None
-    created = datetime.fromtimestamp(recording.created_ms / 1000, UTC)
     return {
         "xdm:propositionId": recording.proposition_id,
-        "xdm:timestamp": write_instant(created),
+        "xdm:timestamp": write_instant(recording.created_ms),
         "xdm:identityMap": decision.plan.request.identity_map,
         "gw:canonicalId": decision.profile.canonical_id,
         "gw:container": recording.container,
         "gw:organization": recording.organization,
         "gw:counted": not decision.store_mode,
-        "xdm:propositions": [
-            {
-                "xdm:activity": _refer(each.activity),
-                "xdm:placement": _refer(each.activity.placement),
-                **(
-                    {"xdm:options": [_refer(option) for option in each.options]}
-                    if each.options
-                    else {"xdm:fallback": _refer(each.activity.fallback)}
-                ),
-            }
-            for each in decision.propositions
-        ],
+        "xdm:propositions": [_record(each) for each in decision.propositions],
     }
+
+
+def _record(proposition: Proposition) -> JsonObject:
+    activity = proposition.activity
+    recorded: JsonObject = {"xdm:activity": activity.reference, "xdm:placement": activity.placement.reference}
+    if proposition.options:
+        recorded["xdm:options"] = [option.reference for option in proposition.options]
+    else:
+        recorded["xdm:fallback"] = activity.fallback.reference
+    return recorded
 
 
 def record_display(catalog: Catalog, display: Display, organization: str) -> JsonObject | None:
@@ -64,24 +60,15 @@ def record_display(catalog: Catalog, display: Display, organization: str) -> Jso
     offer, activity = catalog.offers.get(display.offer), catalog.activities.get(display.activity)
     if offer is None or not isinstance(activity, OfferActivity):
         return None
-    proposition = {
-        "xdm:activity": _refer(activity),
-        "xdm:placement": _refer(activity.placement),
-        "xdm:options": [_refer(offer)],
-    }
     return {
         "xdm:propositionId": display.id,
-        "xdm:timestamp": write_instant(datetime.fromtimestamp(display.issued_ms / 1000, UTC)),
+        "xdm:timestamp": write_instant(display.issued_ms),
         "gw:profileDigest": display.profile,
         "gw:container": display.container,
         "gw:organization": organization,
         "gw:counted": True,
-        "xdm:propositions": [proposition],
+        "xdm:propositions": [_record(Proposition(activity, (offer,)))],
     }
-
-
-def _refer(entity: Entity) -> JsonObject:
-    return {"xdm:id": entity.at_id, "repo:etag": entity.revision}
 
 
 _ID = {"type": "string", "minLength": 1, "maxLength": 256}

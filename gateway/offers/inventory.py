@@ -5,6 +5,7 @@ A document that cannot be read becomes a `Broken` record: it is reported (dec:DG
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -30,13 +31,18 @@ _UNREADABLE = (
 )
 
 
-class Entity(Struct, frozen=True, eq=False, kw_only=True):
+class Entity(Struct, frozen=True, eq=False, kw_only=True, dict=True):
     """What every record has; `revision` is the etag decisions report (dec:R3). Records compare by identity."""
 
     at_id: str
     instance_id: str
     revision: int
     name: str = ""
+
+    @cached_property
+    def reference(self) -> JsonObject:
+        """Id and revision as answers and events name them, not to be changed; made when first asked for."""
+        return {"xdm:id": self.at_id, "repo:etag": self.revision}
 
 
 class Broken(Entity, frozen=True, eq=False, kw_only=True):
@@ -93,12 +99,12 @@ class PersonalizedOffer(FallbackOffer, frozen=True, eq=False, kw_only=True):
     profile_cap: int | None
     instance: JsonObject
 
-    @property
+    @cached_property
     def is_capped(self) -> bool:
         """Whether any cap is set."""
         return self.global_cap is not None or self.profile_cap is not None
 
-    @property
+    @cached_property
     def least_cap(self) -> int:
         """The lower cap, ENDLESS without any."""
         return min(self.global_cap or ENDLESS, self.profile_cap or ENDLESS)  # a cap is 1 or more (ent:CC2)

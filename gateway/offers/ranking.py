@@ -6,6 +6,7 @@ it needs, and every rule only when a candidate that has it is drawn.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -47,21 +48,21 @@ RANKINGS: dict[str, Ranking] = {"priority": rank_by_priority}
 """How candidates can be ranked; offers without a further word are ranked by their priority."""
 
 
-class Gate(Struct, frozen=True):
-    """Who may be drawn: `admits` answers for all offers of a rule at once, `passes` for one offer."""
+class Gate(Protocol):
+    """Who may be drawn: `eligibility.Eligibility`."""
 
-    admits: Callable[[Rule | None], bool]
-    passes: Callable[[PersonalizedOffer, Rule | None], bool]
+    def admits(self, rule: Rule | None) -> bool:
+        """Answer for all offers of a rule at once."""
+
+    def passes(self, offer: PersonalizedOffer, rule: Rule | None) -> bool:
+        """Answer for one offer whose rule is admitted."""
 
 
-class _Pool:
-    """What is left of a block; its offers are copied when the first is drawn."""
+class _Pool(Struct):
+    """What is left of a block from which offers are drawn."""
 
-    __slots__ = ("offers", "rule")
-
-    def __init__(self, block: Block) -> None:
-        self.rule = block.rule
-        self.offers: Sequence[PersonalizedOffer] = block.offers
+    rule: Rule | None
+    offers: list[PersonalizedOffer]
 
 
 class RankedOrder:
@@ -79,7 +80,7 @@ class RankedOrder:
         self._tiers = iter(tiers)
         self._gate = gate
         self._chance = chance
-        self._pools: list[_Pool] = []
+        self._pools: list[Block | _Pool] = []
         self._left = 0
 
     def __iter__(self) -> Iterator[PersonalizedOffer]:
@@ -106,7 +107,7 @@ class RankedOrder:
         tier = next(self._tiers, None)
         if tier is None:
             return False
-        self._pools = [_Pool(block) for block in tier.blocks]
+        self._pools = list(tier.blocks)
         self._left = tier.size
         return True
 
@@ -117,14 +118,14 @@ class RankedOrder:
             at -= len(self._pools[nth].offers)
             nth += 1
         pool = self._pools[nth]
-        offers = pool.offers
-        if not isinstance(offers, list):
+        if isinstance(pool, Block):  # the first that is drawn of it
             if not self._gate.admits(pool.rule):
-                self._left -= len(offers)
+                self._left -= len(pool.offers)
                 del self._pools[nth]
                 return None
-            pool.offers = offers = list(offers)
-        offer: PersonalizedOffer = offers[at]
+            pool = self._pools[nth] = _Pool(pool.rule, list(pool.offers))
+        offers = pool.offers
+        offer = offers[at]
         last = offers.pop()
         if at < len(offers):
             offers[at] = last

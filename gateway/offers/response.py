@@ -50,16 +50,15 @@ def write_proposition(proposition: Proposition, wanted: ResponseFormat) -> JsonO
 
 def _write_offer(offer: PersonalizedOffer | FallbackOffer, placement: Entity, wanted: ResponseFormat) -> JsonObject:
     written = _write(offer, OPTION, wanted.option)
-    if wanted.content:
-        written.update(show_content(offer, placement.at_id))
-    return written
+    return {**written, **show_content(offer, placement.at_id)} if wanted.content else written
 
 
 def _write(entity: Entity, members: dict[str, tuple[str, str]], wanted: frozenset[str]) -> JsonObject:
-    written: JsonObject = {"xdm:id": entity.at_id, "repo:etag": entity.revision}
-    if wanted:
-        for name, (member, attribute) in members.items():
-            value = getattr(entity, attribute, None) if name in wanted else None
-            if value is not None:
-                written[member] = value
+    if not wanted:
+        return entity.reference
+    written = dict(entity.reference)
+    for name, (member, attribute) in members.items():
+        value = getattr(entity, attribute, None) if name in wanted else None
+        if value is not None:
+            written[member] = value
     return written

@@ -40,9 +40,9 @@ class Facts:
         self.profile = {} if profile is None else profile
         self.events = [] if events is None else events
         self.offer = offer
-        self.now = now.astimezone(UTC)
+        self.now = now if now.tzinfo is UTC else now.astimezone(UTC)
         self.found: dict[str, tuple[int, Json]] = {}
-        self.indexed = index(context or [])
+        self.indexed = index(context) if context else {}
         self.fuel = FUEL
         self.bound: list[Any] = []
         self.patterns: dict[str, Pattern] = {}

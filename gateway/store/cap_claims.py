@@ -1,11 +1,18 @@
 """A selection as the claim script takes it, and the script's replies as verdicts (`lua/claim_caps.lua`)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
 from gateway.errors import StoreError
 from gateway.offers.capping import Claim, Counter, Granted, Refused, Selection
+from gateway.store.cap_keys import Shard
+from gateway.store.packing import pack, pack_script
+from gateway.store.scripts import SCRIPTS
+
+CLAIM = SCRIPTS["claim_caps"]
+_KEYS, _ARGS, _EACH = 5, 4, 4
 
 MOST = 2**53 - 1
 """Caps and counts beyond are cut to this: Lua counts exactly up to it."""
@@ -34,20 +41,51 @@ class Lost(Struct, frozen=True):
     """Nothing was counted: this shard is not of the epoch that is known (gw:C6)."""
 
 
+_GRANTED = Granted()
 Outcome = Granted | Refused | Moves | Lost
 
 
-def write_claims(selection: Selection) -> Iterator[str | int]:
-    """Give the arguments of the script for all claims, then all probes; a probe's amount says nothing."""
-    for claim in (*selection.claims, *selection.probes):
-        yield claim.counter.scope[0]
-        yield claim.counter.offer
-        yield claim.amount
-        yield "" if claim.cap is None else min(claim.cap, MOST)
+class Form(Struct, frozen=True):
+    """What is the same in all claims of a shard and an epoch, packed; `token` is that of the epoch."""
+
+    token: str
+    epoch_key: bytes
+    epoch: bytes
+    counts: bytes
+    rest: bytes
+
+    def fill(self, claim_key: bytes, profile_key: bytes, selection: Selection) -> bytes:
+        """Give the command that claims `selection`: all claims, then all probes."""
+        claims = (*selection.claims, *selection.probes)
+        head, number = _pack_counts(len(claims), len(selection.claims))
+        parts = (head, self.epoch, pack(claim_key), self.counts, pack(profile_key), self.rest, number)
+        return b"".join((*parts, *map(_pack_claim, claims)))
+
+
+def make_form(shard: Shard, token: str, *, is_sharded: bool, life_s: int) -> Form:
+    """Give the form of a shard's claims; a verdict is kept for `life_s` seconds."""
+    arguments = (token.encode(), b"%d" % life_s, b"%d" % is_sharded)
+    return Form(token, shard.epoch, pack(shard.epoch), pack(shard.counts), pack(shard.shares, *arguments))
+
+
+@lru_cache(maxsize=64)
+def _pack_counts(listed: int, claimed: int) -> tuple[bytes, bytes]:
+    """Give how a command of so many claims and probes begins, and the argument that says how many are claims."""
+    return pack_script(CLAIM, _KEYS, _KEYS + _ARGS + _EACH * listed), pack(b"%d" % claimed)
+
+
+@lru_cache(maxsize=4096)
+def _pack_claim(claim: Claim) -> bytes:
+    """Give the arguments of one claim or probe; a probe's amount says nothing."""
+    (offer, scope), amount, cap = claim
+    written = b"" if cap is None else b"%d" % min(cap, MOST)
+    return pack(scope[0].encode(), offer.encode(), b"%d" % amount, written)
 
 
 def read_outcome(reply: bytes, selection: Selection) -> Outcome:
     """Read a reply of the script; raises StoreError for one that cannot be."""
+    if reply == b"1" and not selection.probes:
+        return _GRANTED
     try:
         kind, *numbers = map(int, reply.split())
         if kind == -1:

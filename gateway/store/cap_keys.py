@@ -4,13 +4,14 @@ An organisation's sandbox is a digest; profile and claim ids are keyed hashes (g
 of the repository and may be seen.
 """
 
-import hashlib
 import re
+from functools import cached_property
 
 from msgspec import Struct
 
-from gateway.errors import ConfigError, StoreError
+from gateway.errors import StoreError
 from gateway.offers.instances import Space
+from gateway.store.digests import Digests
 from gateway.store.places import digest_space
 
 EPOCH = b"caps:{epoch}:token"
@@ -22,34 +23,35 @@ SHARDS = b"caps:{epoch}:shards"
 FORMER = b"caps:{epoch}:former"
 """Set of the shards that were begun before the last reset of the epoch: they may still hold counts."""
 
+_MOST_KNOWN = 256
 _CONTAINER = re.compile(r"[0-9A-Za-z._-]{1,128}", re.ASCII)
 _NAME = re.compile(r"([0-9a-f]{32}) (\S+) (\d+)", re.ASCII)
 
 
-class Shard(Struct, frozen=True):
-    """One shard of a container's counters: all its keys are in one slot."""
+class Shard(Struct, frozen=True, dict=True):
+    """One shard of a container's counters: all its keys are in one slot. Those that every claim takes are kept."""
 
     space: str
     """digest of organisation and sandbox"""
     container: str
     number: int
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Give the text by which the shard is registered."""
         return f"{self.space} {self.container} {self.number}"
 
-    @property
+    @cached_property
     def epoch(self) -> bytes:
         """Give the key of the epoch that this shard was begun in."""
         return self._key("epoch")
 
-    @property
+    @cached_property
     def counts(self) -> bytes:
         """Give the key of the global counts: a hash of offer to count."""
         return self._key("counts")
 
-    @property
+    @cached_property
     def shares(self) -> bytes:
         """Give the key of the shares of global caps: a hash of offer to share."""
         return self._key("shares")
@@ -72,7 +74,11 @@ class Shard(Struct, frozen=True):
         return self._key(f"claim:{digest}")
 
     def _key(self, part: str) -> bytes:
-        return f"caps:{self.space}:{{{self.container}:{self.number}}}:{part}".encode()
+        return f"{self._begin}{part}".encode()
+
+    @cached_property
+    def _begin(self) -> str:
+        return f"caps:{self.space}:{{{self.container}:{self.number}}}:"
 
 
 class CapKeys:
@@ -80,11 +86,9 @@ class CapKeys:
 
     def __init__(self, secret: bytes, shards: int) -> None:
         """Spread profiles over `shards` shards; raises ConfigError without a secret."""
-        if not secret:
-            raise ConfigError("The key secret is empty: set the variable that redis.key-secret-env names")
-        key = secret if len(secret) <= 64 else hashlib.blake2b(secret).digest()
-        self._hash = hashlib.blake2b(digest_size=16, key=key)
+        self._digests = Digests(secret)
         self.shards = shards
+        self._known: dict[tuple[Space, str], tuple[Shard, ...]] = {}
 
     def shard(self, space: Space, container: str, number: int) -> Shard:
         """Give a shard of a container; raises StoreError for an id that no container has."""
@@ -92,32 +96,31 @@ class CapKeys:
             raise StoreError("A container id for caps has other characters than letters, digits, '.', '_' and '-'")
         return Shard(digest_space(space), container, number)
 
-    def all_shards(self, space: Space, container: str) -> list[Shard]:
+    def all_shards(self, space: Space, container: str) -> tuple[Shard, ...]:
         """Give every shard of a container."""
-        return [self.shard(space, container, number) for number in range(self.shards)]
+        found = self._known.get((space, container))
+        if found is None:
+            found = tuple(self.shard(space, container, number) for number in range(self.shards))
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[space, container] = found
+        return found
 
     def digest_profile(self, container: str, profile_id: str) -> str:
         """Give what stands for a profile in a container's keys."""
-        return self._digest("profile", container, profile_id)
+        return self._digests.after(("profile", container), profile_id)
 
     def digest_claim(self, container: str, claim_id: str) -> str:
         """Give what stands for a claim in a container's keys."""
-        return self._digest("claim", container, claim_id)
+        return self._digests.after(("claim", container), claim_id)
 
     def digest_event(self, space: Space, container: str, event_id: str) -> str:
         """Give what stands for a reported event in the key that notes it."""
-        return self._digest("event", space.organization, space.sandbox, container, event_id)
+        return self._digests.after(("event", space.organization, space.sandbox, container), event_id)
 
     def place(self, digest: str) -> int:
         """Give the number of the shard that has a profile's counters."""
-        return int(digest, 16) % self.shards
-
-    def _digest(self, *texts: str) -> str:
-        digest = self._hash.copy()
-        for text in texts:
-            part = text.encode("utf-8", "surrogatepass")
-            digest.update(len(part).to_bytes(8, "big") + part)
-        return digest.hexdigest()
+        return int(digest, 16) % self.shards if self.shards > 1 else 0
 
 
 def read_name(name: str) -> Shard | None:

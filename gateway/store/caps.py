@@ -5,9 +5,10 @@ A claim whose reply did not come is asked again with its id, so that it counts o
 """
 
 import asyncio
+import math
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -23,9 +24,9 @@ from gateway.errors import (
 )
 from gateway.offers.capping import Counter, Granted, Refused, Selection, Unavailable, Verdict, judge
 from gateway.offers.instances import Space
-from gateway.store.cap_claims import BAD_EPOCH, Lost, Move, Moves, Outcome, read_outcome, write_claims
+from gateway.store.cap_claims import BAD_EPOCH, CLAIM, Form, Lost, Move, Moves, Outcome, make_form, read_outcome
 from gateway.store.cap_keys import FORMER, SHARDS, CapKeys, Shard, read_name
-from gateway.store.cluster import Nodes
+from gateway.store.cluster import Nodes, Single
 from gateway.store.connection import Store
 from gateway.store.epoch import Epoch
 from gateway.store.escrow import Escrow
@@ -37,8 +38,10 @@ from gateway.telemetry import get_log
 CLAIM_LIFE_S = 600
 """How long a claim id gets its first verdict again (gw:C2)."""
 
-_CLAIM, _READ = SCRIPTS["claim_caps"], SCRIPTS["read_caps"]
+_READ = SCRIPTS["read_caps"]
 _PAUSE_S = 0.002
+_LOOKS = 3.1
+_MOST_FORMS = 1024
 _SCAN_COUNT = 1_000
 
 
@@ -66,9 +69,20 @@ class CapCounts(Struct):
 class _Place(Struct, frozen=True):
     """Where a claimant's counters are."""
 
-    shards: list[Shard]
+    shards: Sequence[Shard]
     at: Shard
     profile: bytes
+
+
+class _Asked(Struct, frozen=True):
+    """What one claim asks, and the key of its verdict."""
+
+    place: _Place
+    selection: Selection
+    claim_key: bytes
+
+
+_VERDICTS = (Granted, Refused)
 
 
 class Caps:
@@ -86,6 +100,11 @@ class Caps:
         self._mode: Literal["closed", "open"] = settings.when_store_fails
         self._is_blamed = False
         self._patience_s = settings.patience_ms / 1000
+        # Of one Redis a claim is asked at most twice (it may have to be told the script), then its replicas: each of
+        # these ends by itself. A cluster may send on from node to node.
+        longest = _LOOKS * settings.timeout_ms / 1000
+        self._ample_s = longest if isinstance(nodes, Single) else math.inf
+        self._forms: dict[bytes, Form] = {}
 
     async def claim(self, claimant: Claimant, selection: Selection, claim_id: str, deadline: float) -> Verdict:
         """Count all claims of a selection, or none; the verdict means `judge` (dec:CA8). Raises nothing of the store.
@@ -98,11 +117,13 @@ class Caps:
         """
         if selection.is_empty:
             return Granted()
+        limit = min(deadline, asyncio.get_running_loop().time() + self._patience_s)
         try:
-            async with asyncio.timeout_at(min(deadline, asyncio.get_running_loop().time() + self._patience_s)):
-                verdict = await (
-                    self._judge(claimant, selection) if selection.is_dry else self._claim(claimant, selection, claim_id)
-                )
+            verdict = await (
+                self._judge(claimant, selection, limit)
+                if selection.is_dry
+                else self._claim(claimant, selection, claim_id, limit)
+            )
         except ConfigError as error:
             self._blame(error)
             verdict = Unavailable("closed")
@@ -113,23 +134,24 @@ class Caps:
         self._count(verdict)
         return verdict
 
-    async def _claim(self, claimant: Claimant, selection: Selection, claim_id: str) -> Verdict:
+    async def _claim(self, claimant: Claimant, selection: Selection, claim_id: str, limit: float) -> Verdict:
         place = self._find(claimant)
-        keys = [
-            place.at.epoch,
-            place.at.claim(self._keys.digest_claim(claimant.container, claim_id)),
-            place.at.counts,
-            place.profile,
-            place.at.shares,
-        ]
-        args = [CLAIM_LIFE_S, int(len(place.shards) > 1), len(selection.claims), *write_claims(selection)]
-        tries = 0
-        while True:
+        asked = _Asked(place, selection, place.at.claim(self._keys.digest_claim(claimant.container, claim_id)))
+        if limit - asyncio.get_running_loop().time() > self._ample_s and self.epoch.is_admitted(place.at):
+            outcome = await self._try(asked, is_first=True)  # the store gives up long before: it needs no timer
+            if isinstance(outcome, _VERDICTS):
+                return outcome
+            async with asyncio.timeout_at(limit):
+                return await self._insist(asked, outcome)
+        async with asyncio.timeout_at(limit):
             if not await self.epoch.admit(place.at):
                 return Unavailable("closed")
-            outcome = await self._try(selection, keys, args, is_first=tries == 0)
-            if isinstance(outcome, Granted | Refused):
-                return outcome
+            return await self._insist(asked, await self._try(asked, is_first=True))
+
+    async def _insist(self, asked: _Asked, outcome: Outcome | None) -> Verdict:
+        """Ask again and again until there is a verdict; `outcome` is what the first time gave."""
+        place, tries = asked.place, 0
+        while not isinstance(outcome, _VERDICTS):
             if isinstance(outcome, Moves):
                 if not await self._settle(place, outcome.moves, tries):
                     return Unavailable("closed")
@@ -139,21 +161,35 @@ class Caps:
                 self.counts.repeated += 1
                 await asyncio.sleep(random.uniform(0.5, 1.0) * _PAUSE_S * 2 ** min(tries, 4))
             tries += 1
+            if not await self.epoch.admit(place.at):
+                return Unavailable("closed")
+            outcome = await self._try(asked)
+        return outcome
 
-    async def _try(
-        self, selection: Selection, keys: list[bytes], args: list[str | int], *, is_first: bool
-    ) -> Outcome | None:
+    async def _try(self, asked: _Asked, *, is_first: bool = False) -> Outcome | None:
         """Ask once; None where nobody knows whether it was done. Raises StoreError where it was not."""
-        if is_first and not self._nodes.node_of(keys[0]).connected:
+        form = self._find_form(asked.place)
+        if is_first and not self._nodes.node_of(form.epoch_key).connected:
             raise StoreUnreachable("There is no connection to Redis")
+        command = form.fill(asked.claim_key, asked.place.profile, asked.selection)
         try:
-            ran = await self._nodes.run(_CLAIM, keys, [self.epoch.token, *args])
-            outcome = read_outcome(ran.reply, selection)
-            if isinstance(outcome, Granted):
+            ran = await self._nodes.run_packed(CLAIM, form.epoch_key, command)
+            outcome = read_outcome(ran.reply, asked.selection)
+            if self._replication.replicas and isinstance(outcome, Granted):
                 await self._replication.confirm(ran.store, ran.connection)
         except (StoreTimeout, StoreUnreachable):
             return None
         return outcome
+
+    def _find_form(self, place: _Place) -> Form:
+        """Give the form of a shard's claims in this epoch."""
+        form = self._forms.get(place.at.epoch)
+        if form is None or form.token != self.epoch.token:
+            form = make_form(place.at, self.epoch.token, is_sharded=len(place.shards) > 1, life_s=CLAIM_LIFE_S)
+            if len(self._forms) >= _MOST_FORMS:
+                self._forms.clear()
+            self._forms[place.at.epoch] = form
+        return form
 
     async def _settle(self, place: _Place, moves: tuple[Move, ...], tries: int) -> bool:
         """Do one step for every claim that needs it; False where a shard has lost its counts."""
@@ -171,9 +207,10 @@ class Caps:
             return all([await self.epoch.readmit(shard) for shard in place.shards])
         return True
 
-    async def _judge(self, claimant: Claimant, selection: Selection) -> Verdict:
+    async def _judge(self, claimant: Claimant, selection: Selection, limit: float) -> Verdict:
         counters = [claim.counter for claim in (*selection.claims, *selection.probes)]
-        return judge(selection, await self.read(claimant, counters))
+        async with asyncio.timeout_at(limit):
+            return judge(selection, await self.read(claimant, counters))
 
     async def read(self, claimant: Claimant, counters: Iterable[Counter]) -> Mapping[Counter, int]:
         """Give the counts of some counters, over all shards; raises StoreError, also where counts were lost."""

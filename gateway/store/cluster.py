@@ -49,6 +49,9 @@ class Nodes(Protocol):
     async def run(self, script: Script, keys: Sequence[bytes], args: Sequence[Part]) -> Ran:
         """Run a script whose keys are all in one slot; errors as for `Store.run`."""
 
+    async def run_packed(self, script: Script, key: bytes, command: bytes) -> Ran:
+        """Run a script by a packed command that has `key` among its keys; errors as for `Store.run`."""
+
     async def call(self, name: str, key: bytes, *args: Part) -> Any:
         """Send one command about a key; errors as for `Store.call`."""
 
@@ -114,6 +117,11 @@ class Single:
         connection = self._store.counts.reconnected
         return Ran(await self._store.run(script, keys, args), self._store, connection)
 
+    async def run_packed(self, script: Script, key: bytes, command: bytes) -> Ran:  # noqa: ARG002 - there is but one
+        """Run a script by a packed command."""
+        connection = self._store.counts.reconnected
+        return Ran(await self._store.run_packed(script, command), self._store, connection)
+
     async def call(self, name: str, key: bytes, *args: Part) -> Any:
         """Send one command."""
         return await self._store.call(name, key, *args)
@@ -158,6 +166,10 @@ class Cluster:
     async def run(self, script: Script, keys: Sequence[bytes], args: Sequence[Part]) -> Ran:
         """Run a script on the node that has the slot of its keys."""
         return await self._ask(keys[0], lambda store: store.run(script, keys, args))
+
+    async def run_packed(self, script: Script, key: bytes, command: bytes) -> Ran:
+        """Run a script by a packed command on the node that has the slot of its keys."""
+        return await self._ask(key, lambda store: store.run_packed(script, command))
 
     async def call(self, name: str, key: bytes, *args: Part) -> Any:
         """Send a command to the node that has the slot of its key."""

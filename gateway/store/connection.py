@@ -1,7 +1,7 @@
 """The connection to Redis: kept up in the background, shared by all callers of one event loop.
 
-redis-py connects, authenticates, selects the database and speaks TLS. From then on its streams are ours: `Pipeline`
-writes and reads them, several times faster than a pool of redis-py connections would. Nothing is ever retried, save a
+redis-py connects, authenticates, selects the database and speaks TLS. From then on the connection is ours: `Pipeline`
+writes and reads it, several times faster than a pool of redis-py connections would. Nothing is ever retried, save a
 script Redis did not know, which it therefore did not run.
 """
 
@@ -91,21 +91,23 @@ class Store:
         Raises StoreUnreachable, StoreTimeout (it may or may not have been done), ScriptFailed when Redis answers with
         an error, and StoreError when too many commands wait already.
         """
-        reply = await self._ask(args)
+        reply = await self._ask(self._pack(args))
         if isinstance(reply, hiredis.ReplyError):
             raise self._failed(str(args[0]), reply)
         return reply
 
     async def run(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes | str | int]) -> Any:
         """Run a script and give its reply; errors as for `call`."""
-        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
-        reply = await self._ask(command)
-        if _is_unknown(reply):  # so it did not run; both commands below travel together, in this order
-            self.send("SCRIPT", "LOAD", script.text)
-            reply = await self._ask(command)
-        if isinstance(reply, hiredis.ReplyError):
-            raise self._failed(script.name, reply)
-        return reply
+        return await self.run_packed(script, self._pack((b"EVALSHA", script.sha, len(keys), *keys, *args)))
+
+    async def run_packed(self, script: Script, command: bytes) -> Any:
+        """Run a script by a command that is packed already, for Redis to take as it is; otherwise as `run`."""
+        future = self._begin(command)
+        try:  # what `_ask` does: a coroutine less for what decisions wait for
+            reply = await future
+        finally:
+            future.cancel()
+        return await self._run_again(script, command, reply) if isinstance(reply, hiredis.ReplyError) else reply
 
     def send(self, *args: bytes | str | int) -> None:
         """Send one command without waiting for it; what becomes of it is only counted."""
@@ -113,7 +115,7 @@ class Store:
 
     def fire(self, script: Script, keys: Sequence[bytes], args: Sequence[bytes | str | int]) -> None:
         """Run a script without waiting for it; what becomes of it is only counted."""
-        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
+        command = (b"EVALSHA", script.sha, len(keys), *keys, *args)
         self._tell(command, partial(self._load_and_send, script, command))
 
     async def close(self) -> None:
@@ -125,11 +127,24 @@ class Store:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _ask(self, args: tuple[bytes | str | int, ...]) -> Any:
+    async def _run_again(self, script: Script, command: bytes, reply: hiredis.ReplyError) -> Any:
+        """Run a script that Redis did not know, so that it did not run; raise what any other error means."""
+        if not _is_unknown(reply):
+            raise self._failed(script.name, reply)
+        self.send("SCRIPT", "LOAD", script.text)  # travels together with the command, before it
+        again = await self._ask(command)
+        if isinstance(again, hiredis.ReplyError):
+            raise self._failed(script.name, again)
+        return again
+
+    def _begin(self, command: bytes) -> asyncio.Future[Any]:
         if self._pipeline is None:
             self.counts.dropped += 1
             raise StoreUnreachable("There is no connection to Redis")
-        future = self._pipeline.ask(self._pack(args))
+        return self._pipeline.ask(command)
+
+    async def _ask(self, command: bytes) -> Any:
+        future = self._begin(command)
         try:
             return await future
         finally:
@@ -176,7 +191,7 @@ class Store:
         failures = 0
         while True:
             try:
-                self.last_error = await self._converse()
+                await self._converse()
                 failures = 0
                 get_log().warning("store.lost", connection=self._name, detail=self.last_error)
             except Exception as error:  # noqa: BLE001 - whatever ended this connection, the next one must be tried
@@ -188,17 +203,17 @@ class Store:
             pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(failures, 10))
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))
 
-    async def _converse(self) -> str:
-        """Connect, serve every caller until the connection ends, and say why it ended."""
+    async def _converse(self) -> None:
+        """Connect, serve every caller until the connection ends, and note why it ended."""
         connection = self._new_connection()
         try:
             await _dial(connection)
-            self._pipeline = Pipeline(connection._reader, connection._writer, self._limits, self.counts)
+            self._pipeline = Pipeline(connection._writer.transport, self._limits, self.counts)
             if self._tried.is_set():
                 self.counts.reconnected += 1
                 get_log().info("store.connected", connection=self._name)
             self._tried.set()
-            return await self._pipeline.read()
+            self.last_error = await self._pipeline.serve()
         finally:
             if self._pipeline is not None:
                 self._pipeline.close()
@@ -220,8 +235,8 @@ def read_url(url: str) -> dict[str, Any]:
 
 
 def check_streams(connection: object) -> None:
-    """Raise StoreError unless this redis-py keeps a connection's streams where `Store` takes them from."""
-    if not (hasattr(connection, "_reader") and hasattr(connection, "_writer")):
+    """Raise StoreError unless this redis-py keeps a connection's stream where `Store` takes its transport from."""
+    if not hasattr(connection, "_writer"):
         raise StoreError(
             f"redis-py {redis.__version__} keeps the streams of a connection elsewhere: install redis>=8.1,<8.2"
         )

@@ -20,8 +20,9 @@ STREAM = b"decisions:{events}:stream"
 SEEN_S = 86_400
 """How long the id of a reported event is remembered (dec:EV3)."""
 
+_ADD_DECISIONS = SCRIPTS["add_decisions"]
 _ADD_FEEDBACK = SCRIPTS["add_feedback"]
-_BATCH = 200
+_BATCH = 64  # Redis does nothing else meanwhile, and an event may have tens of kilobytes
 _PAUSE_S = 0.5
 _END_S = 2.0
 _encode = msgspec.json.Encoder().encode
@@ -59,7 +60,7 @@ class DecisionEvents:
         self._nodes = nodes
         self._keys = keys
         self._settings = settings
-        self._queue: deque[tuple[Space, JsonObject]] = deque()
+        self._queue: deque[tuple[Space, str, bytes]] = deque()
         self._filled = asyncio.Event()
         self._is_dropping = False
 
@@ -77,8 +78,9 @@ class DecisionEvents:
         if len(self._queue) >= self._settings.max_waiting:
             self._drop("events.max-waiting events wait to be written")
             return
-        self._queue.append((space, event))
-        self._filled.set()
+        self._queue.append((space, event["gw:container"], _encode(event)))
+        if not self._filled.is_set():
+            self._filled.set()
 
     async def run(self) -> None:
         """Write what is queued, for as long as the task lives."""
@@ -97,22 +99,16 @@ class DecisionEvents:
         while self._queue:
             batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
             try:
-                done = await asyncio.gather(*(self._write(*each) for each in batch), return_exceptions=True)
-            except asyncio.CancelledError:  # nobody knows what was written: whoever ends this writes it again
+                await self._write(batch)
+            except ScriptFailed as failure:
+                for _ in batch:
+                    self._drop(failure.message)
+            except BaseException:  # nobody knows what was written: whoever comes next writes it again
                 self._queue.extendleft(reversed(batch))
                 raise
-            again = []
-            for each, failure in zip(batch, done, strict=True):
-                if isinstance(failure, ScriptFailed):
-                    self._drop(failure.message)
-                elif isinstance(failure, BaseException):
-                    again.append((each, failure))
-                else:
-                    self.counts.written += 1
-                    self._is_dropping = False
-            if again:
-                self._queue.extendleft(reversed([each for each, _ in again]))
-                raise again[0][1]
+            else:
+                self.counts.written += len(batch)
+                self._is_dropping = False
         self._filled.clear()
 
     async def end(self) -> None:
@@ -149,10 +145,11 @@ class DecisionEvents:
         rows = await self._nodes.call("XREVRANGE", STREAM, "+", "-", "COUNT", 1)
         return bytes(rows[0][0]).decode() if rows else "-"
 
-    async def _write(self, space: Space, event: JsonObject) -> None:
-        limit = ("MAXLEN", "~", self._settings.max_length, "*")
-        where = ("organization", space.organization, "sandbox", space.sandbox, "container", event["gw:container"])
-        await self._nodes.call("XADD", STREAM, *limit, "kind", "decision", *where, "event", _encode(event))
+    async def _write(self, batch: Sequence[tuple[Space, str, bytes]]) -> None:
+        args: list[bytes | str | int] = [self._settings.max_length]
+        for space, container, event in batch:
+            args += (space.organization, space.sandbox, container, event)
+        await self._nodes.run(_ADD_DECISIONS, [STREAM], args)
 
     async def _add(self, space: Space, container: str, event: JsonObject) -> int:
         digest = self._keys.digest_event(space, container, str(event["@id"]))

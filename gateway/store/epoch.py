@@ -102,6 +102,10 @@ class Epoch:
         self._replaced = stored.replaces if is_right else ()
         return is_right
 
+    def is_admitted(self, shard: Shard) -> bool:
+        """Whether a shard is known to be of this epoch: `admit` has nothing to ask."""
+        return shard.name in self._admitted
+
     async def admit(self, shard: Shard) -> bool:
         """Make sure a shard is of this epoch, and begin it where it never was; False where its counts were lost.
 

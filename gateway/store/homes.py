@@ -8,6 +8,7 @@ nowhere, and never to the profile that somebody else makes there later.
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from gateway.offers.model import Identity
 from gateway.store.connection import Store
 from gateway.store.durability import Durability
 from gateway.store.keys import Keys
+from gateway.store.packing import pack, pack_script
 from gateway.store.scripts import SCRIPTS
 from gateway.store.writes import Writes
 
@@ -47,9 +49,12 @@ class Way(Struct, frozen=True):
 
     def keys(self, *parts: str) -> list[bytes]:
         """Give the keys of several parts."""
-        return [self.key(part) for part in parts]
+        begin = f"profile:{{{self.home}}}:"
+        return [f"{begin}{part}".encode() for part in parts]
 
 
+_EXAMPLE = "x" * 32  # as long as every digest, and none
+_READ_PARTS = ("home", "alias", "identities", "events")
 ALL = ("home", "alias", "identities", "events", "seen")
 """The parts of a home that writes touch."""
 
@@ -72,7 +77,7 @@ class Homes:
 
     def digest(self, space: Space, identity: Identity) -> str:
         """Give what stands for an identity of a space in key names."""
-        return self._keys.digest("profile", space.organization, space.sandbox, identity.namespace, identity.id)
+        return self._keys.digest_in(("profile", space.organization, space.sandbox), identity.namespace, identity.id)
 
     def digest_event(self, event_id: str) -> str:
         """Give what stands for an event's id, "" for none."""
@@ -83,17 +88,21 @@ class Homes:
 
         One round trip, two where an alias leads away. An alias that leads nowhere is removed without waiting.
         """
-        way, reply = await self._read(Way(digest), wanted, most_events)
+        way = Way(digest)
+        reply = await self._read(way, wanted, most_events)
         if reply[0] == b"alias":
-            way, reply = await self._read(read_alias(digest, reply[1]), wanted, most_events)
+            way = read_alias(digest, reply[1])
+            reply = await self._read(way, wanted, most_events)
         if reply[0] == b"dangling":
             self.store.fire(_DROP, [name_key(digest, "alias")], [way.alias])
             return Way(digest), None
         return way, reply if reply[0] == b"found" else None
 
-    async def _read(self, way: Way, wanted: str, most_events: int) -> tuple[Way, Reply]:
+    def _read(self, way: Way, wanted: str, most_events: int) -> Awaitable[Reply]:
+        if not way.via and wanted == "view":
+            return self.store.run_packed(_READ, way.home.encode().join(_split_view(most_events)))
         args: Arguments = [way.via, way.born, wanted, most_events]
-        return way, await self.store.run(_READ, way.keys("home", "alias", "identities", "events"), args)
+        return self.store.run(_READ, way.keys(*_READ_PARTS), args)
 
     async def write(self, digest: str, send: Callable[[Way], Awaitable[Reply]]) -> tuple[Way, list[str]]:
         """Run a write at the home an identity belongs to, or else at its own, and give its verdict."""
@@ -125,6 +134,15 @@ class Homes:
     def remember(self, way: Way, write_id: str) -> tuple[bytes, int]:
         """Give the key of what became of a write, and its life in seconds."""
         return way.key(f"write:{write_id}"), _VERDICT_LIFE_S
+
+
+@lru_cache(maxsize=8)
+def _split_view(most_events: int) -> list[bytes]:
+    """Give the packed command that reads a view, split where the home's digest stands."""
+    keys = Way(_EXAMPLE).keys(*_READ_PARTS)
+    args = (b"", b"", b"view", b"%d" % most_events)
+    packed = pack_script(_READ, len(keys), len(keys) + len(args)) + pack(*keys, *args)
+    return packed.split(_EXAMPLE.encode())
 
 
 def new_name() -> str:

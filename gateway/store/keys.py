@@ -3,10 +3,8 @@
 All keys of one session share the hash tag `{<client>:<hash>}`, so that a script may take several of them in a cluster.
 """
 
-import hashlib
-
 from gateway.delivery.cookies import SESSION_LIFE_S as COOKIE_LIFE_S
-from gateway.errors import ConfigError
+from gateway.store.digests import Digests
 
 SESSION_LIFE_S = COOKIE_LIFE_S
 """Sliding life of a session's record, and life of a location hint (gw:S1): as long as the cookie's session."""
@@ -17,11 +15,7 @@ class Keys:
 
     def __init__(self, secret: bytes) -> None:
         """Take the secret all gateways of one Redis share; raises ConfigError when it is empty."""
-        if not secret:
-            raise ConfigError("The key secret is empty: set the variable that redis.key-secret-env names")
-        # BLAKE2b takes keys up to 64 bytes; a longer secret counts whole.
-        key = secret if len(secret) <= 64 else hashlib.blake2b(secret).digest()
-        self._hash = hashlib.blake2b(digest_size=16, key=key)
+        self._digests = Digests(secret)
 
     def session(self, client: str, session_id: str) -> bytes:
         """Give the key of a session's record."""
@@ -44,8 +38,8 @@ class Keys:
 
     def digest(self, *texts: str) -> str:
         """Give 32 hexadecimal digits that stand for texts; the first one says what they are, so that kinds differ."""
-        digest = self._hash.copy()
-        for text in texts:
-            part = text.encode("utf-8", "surrogatepass")
-            digest.update(len(part).to_bytes(8, "big") + part)
-        return digest.hexdigest()
+        return self._digests.of(*texts)
+
+    def digest_in(self, begin: tuple[str, ...], *texts: str) -> str:
+        """Give `digest(*begin, *texts)`, faster where many begin alike."""
+        return self._digests.after(begin, *texts)

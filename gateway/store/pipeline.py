@@ -16,7 +16,6 @@ from msgspec import Struct
 from gateway.errors import StoreError, StoreTimeout, StoreUnreachable
 
 _MORE = object()
-_CHUNK = 65_536
 
 
 class Counts(Struct):
@@ -48,15 +47,19 @@ class Limits(Struct, frozen=True):
         return max(10 * self.timeout_s, 1.0)
 
 
-class Pipeline:
-    """The queue of unanswered commands on one pair of streams."""
+class Pipeline(asyncio.Protocol):
+    """The queue of unanswered commands on one connection, which it reads itself: no task has to be woken for a reply.
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limits: Limits, counts: Counts
-    ) -> None:
+    Whoever had the connection before is still told of its end, for that is who closes it.
+    """
+
+    def __init__(self, transport: asyncio.Transport, limits: Limits, counts: Counts) -> None:
+        """Take over a connection on which nothing is on its way."""
         self._loop = asyncio.get_running_loop()
-        self._reader = reader
-        self._writer = writer
+        self._transport = transport
+        self._before = transport.get_protocol()
+        self._replies = hiredis.Reader(notEnoughData=_MORE)
+        self._end: asyncio.Future[str] = self._loop.create_future()
         self._limits = limits
         self._counts = counts
         self._waiting: deque[tuple[asyncio.Future[Any] | None, Callable[[Any], None] | None, float]] = deque()
@@ -94,26 +97,44 @@ class Pipeline:
             self._timer = self._loop.call_at(now + self._limits.timeout_s, self._let_read)
 
     def _flush(self) -> None:
-        if self._buffer and not self._writer.is_closing():
-            self._writer.write(b"".join(self._buffer))
+        if self._buffer and not self._transport.is_closing():
+            self._transport.write(b"".join(self._buffer))
             self._counts.flushes += 1
         self._buffer.clear()
 
-    async def read(self) -> str:
+    async def serve(self) -> str:
         """Hand every reply to its caller until the connection ends, and say in words why it ended."""
-        replies = hiredis.Reader(notEnoughData=_MORE)
+        self._transport.set_protocol(self)
+        return await self._end
+
+    def data_received(self, data: bytes) -> None:
+        """Take what Redis sent."""
+        if self._end.done():
+            return
+        replies = self._replies
         try:
-            while data := await self._reader.read(_CHUNK):
-                replies.feed(data)
-                while (reply := replies.gets()) is not _MORE:
-                    if not self._waiting:
-                        return "Redis sent a reply that nobody had asked for"
-                    self._settle(reply)
+            replies.feed(data)
+            while (reply := replies.gets()) is not _MORE:
+                if not self._waiting:
+                    self._stop("Redis sent a reply that nobody had asked for")
+                    return
+                self._settle(reply)
         except hiredis.ProtocolError:
-            return "Redis sent a reply that cannot be read"
-        except OSError as error:
-            return f"the connection broke: {error.strerror or type(error).__name__}"
-        return "Redis did not answer for too long" if self._gave_up else "Redis closed the connection"
+            self._stop("Redis sent a reply that cannot be read")
+
+    def eof_received(self) -> None:
+        """Take note that Redis sends nothing more: the connection is of no use then."""
+        self._stop("Redis closed the connection")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the connection has ended."""
+        broke = f"the connection broke: {getattr(exc, 'strerror', None) or type(exc).__name__}"
+        self._stop(broke if exc is not None else "Redis closed the connection")
+        self._before.connection_lost(exc)
+
+    def _stop(self, why: str) -> None:
+        if not self._end.done():
+            self._end.set_result("Redis did not answer for too long" if self._gave_up else why)
 
     def _settle(self, reply: Any) -> None:
         future, answered, _ = self._waiting.popleft()
@@ -134,7 +155,7 @@ class Pipeline:
         self._timer = None
         if self._waiting and now - self._waiting[0][2] >= self._limits.give_up_s:
             self._gave_up = True
-            self._writer.transport.abort()
+            self._transport.abort()
             return
         # Where all are overdue, look again in time for a call that may be queued the very next moment.
         next_due = now + self._limits.timeout_s
@@ -158,7 +179,7 @@ class Pipeline:
         if self._timer is not None:
             self._timer.cancel()
         self._buffer.clear()
-        self._writer.transport.abort()
+        self._transport.abort()
         self._counts.failed += len(self._waiting) - self._expired
         for future, _, _ in self._waiting:
             if future is not None and not future.done():

@@ -69,6 +69,14 @@ class Profiles:
         """
         del merge_policy
         most = _ALL_EVENTS if wants_events else 0
+        if len(lookups) == 1:
+            _, found = await self._homes.look(self._homes.digest(space, lookups[0]), "view", most)
+        else:
+            found = await self._find_first(space, lookups, most)
+        return ProfileView(lookups[0].canonical_id) if found is None else _read_view(found)
+
+    async def _find_first(self, space: Space, lookups: Sequence[Identity], most: int) -> Reply | None:
+        """Read the profile of the first identity that is known."""
         digests = [self._homes.digest(space, identity) for identity in lookups]
         first, *others = digests
         # The first one whole, and of all others whether they are known: most often that is all there is to ask.
@@ -78,7 +86,7 @@ class Profiles:
         known = (digest for digest, (_, sight) in zip(others, seen, strict=True) if sight is not None)
         while found is None and (digest := next(known, None)) is not None:
             _, found = await self._homes.look(digest, "view", most)
-        return ProfileView(lookups[0].canonical_id) if found is None else _read_view(found)
+        return found
 
     async def read(self, space: Space, identity: Identity) -> StoredProfile | None:
         """Give the profile of an identity without its events (U3); None where the identity is unknown."""

@@ -29,16 +29,27 @@ class Caller(Struct, frozen=True):
 
 async def find_caller(entitlement: Entitlement, headers: Mapping[str, str]) -> Caller:
     """Give the caller; raises Problem 401, 429, 400 or 403, in this order (§9.7 steps 2 to 4)."""
-    account = await entitlement.accounts.find(headers.get("Authorization"))
-    _check_rate(entitlement, account)
-    named = headers.get(API_KEY), headers.get(ORGANIZATION), headers.get(SANDBOX), headers.get("x-request-id")
-    if named[3] is None or is_request_id(named[3]):
-        known = entitlement.callers.get((account, *named[:3]))
-        if isinstance(known, Caller):
-            return known
+    account, until_s = await entitlement.accounts.find_until(headers.get("Authorization"))
+    _check_rate(entitlement, account.name)
     caller = _find_caller(entitlement, headers, account)
-    entitlement.remember(caller, (account, *named[:3]))
+    entitlement.remember(_name(headers), caller, until_s)
     return caller
+
+
+def find_known_caller(entitlement: Entitlement, headers: Mapping[str, str]) -> Caller | None:
+    """Give a caller who was found with the same headers lately; None: `find_caller`. Raises Problem 429."""
+    caller = entitlement.recall(_name(headers))
+    if not isinstance(caller, Caller):
+        return None
+    request_id = headers.get("x-request-id")
+    if request_id is not None and not is_request_id(request_id):
+        return None
+    _check_rate(entitlement, caller.account)
+    return caller
+
+
+def _name(headers: Mapping[str, str]) -> tuple[str | None, ...]:
+    return headers.get("Authorization"), headers.get(API_KEY), headers.get(ORGANIZATION), headers.get(SANDBOX)
 
 
 def _find_caller(entitlement: Entitlement, headers: Mapping[str, str], account: Account) -> Caller:
@@ -62,8 +73,8 @@ def is_request_id(text: str) -> bool:
     return _REQUEST_ID.fullmatch(text) is not None
 
 
-def _check_rate(entitlement: Entitlement, account: Account) -> None:
-    wait_s = entitlement.rates.take(account.name)
+def _check_rate(entitlement: Entitlement, account: str) -> None:
+    wait_s = entitlement.rates.take(account)
     if wait_s:
         raise refuse_rate("This account makes more requests a second than it may", wait_s)
 

@@ -1,7 +1,7 @@
 """Offer decisions over HTTP: decide, list candidates, diagnose, take feedback (spec decisions-api §2)."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from functools import lru_cache, partial
 from typing import TypeVar
 
@@ -10,6 +10,7 @@ import msgspec
 from gateway.decisioning.catalogues import View, drive
 from gateway.decisioning.decider import Asking
 from gateway.decisioning.repeats import Repeat, make_digest
+from gateway.delivery.nesting import is_deeper
 from gateway.errors import InvalidBody, Problem, RequestError, StoreTimeout, Violation
 from gateway.offers.candidates import list_candidates
 from gateway.offers.decide import resolve
@@ -19,6 +20,7 @@ from gateway.offers.documents import read_json
 from gateway.offers.events import read_feedback
 from gateway.offers.instances import JsonObject
 from gateway.offers.model import DecisionRequest
+from gateway.offers.plain_requests import read_plain_request
 from gateway.offers.registry import Registry
 from gateway.offers.validation import validate
 from gateway.web.hal import HalAnswer, read_pairs, read_raw_query
@@ -40,9 +42,9 @@ _PLAIN = make_native(XDM)
 Found = TypeVar("Found")
 
 
-async def decide(call: Call) -> Answer:
+def decide(call: Call) -> Awaitable[Answer]:
     """Answer D1."""
-    return await _decide(call, call.names["container"], _find_deadline(call))
+    return _decide(call, call.names["container"], _find_deadline(call))
 
 
 async def decide_anywhere(call: Call) -> Answer:
@@ -57,26 +59,30 @@ async def decide_anywhere(call: Call) -> Answer:
 
 
 async def _decide(call: Call, container: str, deadline: float) -> Answer:
-    view = await _open(call, container, deadline)
-    media_type = _choose(tuple(call.request.headers.getall("Accept", ())), _DECISION)
-    schema = _read_schema(call.request.headers.get("Content-Type"))
+    view = _peek(call, container) or await _open(call, container, deadline)
+    headers = call.request.headers
+    media_type = _choose(tuple(headers.getall("Accept", ())), _DECISION)
+    schema = _read_schema(headers.get("Content-Type"))
     raw = await _read_body(call)
     asking = Asking(space=call.caller.space, container=container, deadline=deadline)
     request = _read_request(call, raw, schema)
     degraded: list[str] = []
-    make = partial(_make_answer, call, view, asking, request, degraded)
-    if (request_id := call.request.headers.get("x-request-id")) is None:
-        body = await make()
+    if (request_id := headers.get("x-request-id")) is None:
+        body = await _make_answer(call, view, asking, request, degraded)
     else:
-        authorization = call.request.headers.get("Authorization", "")
-        parts = (authorization, str(asking.space), container, request_id)
+        parts = (headers.get("Authorization", ""), str(asking.space), container, request_id)
         digest = make_digest(*(part.encode("utf-8", "surrogateescape") for part in parts), raw)
+        make = partial(_make_answer, call, view, asking, request, degraded)
         body = await call.services.decisions.repeats.answer(Repeat(digest, deadline), make)
     return _answer(200, body, media_type, [("X-Gateway-Degraded", reason) for reason in degraded])
 
 
 def _read_request(call: Call, raw: bytes, schema: str | None) -> DecisionRequest:
     settings = call.services.settings
+    if not is_deeper(raw, settings.web.max_depth):
+        plain = read_plain_request(raw, schema, inline_profile=settings.offers.inline_profile)
+        if plain is not None:
+            return plain
     try:
         body = decode_object(raw, settings.web.max_depth)
     except InvalidBody as error:
@@ -88,17 +94,18 @@ def _read_request(call: Call, raw: bytes, schema: str | None) -> DecisionRequest
 async def _make_answer(call: Call, view: View, asking: Asking, request: DecisionRequest, degraded: list[str]) -> bytes:
     """Decide, and give the body of the answer."""
     services = call.services
+    decider = services.decisions.decider
     plan = resolve(view.catalog, request, partial(check_context, services.registry))
     try:
-        settled = await services.decisions.decider.decide(plan, asking)
+        settled = await decider.decide(plan, asking)
     except Problem as problem:
         if problem.code == "profile-unavailable":
             services.metrics.count_degraded("profiles")
         raise
-    if settled.degraded:
-        services.metrics.count_degraded(settled.degraded)
-        degraded.append(settled.degraded)
-    return encode(await services.decisions.decider.respond(settled, asking.deadline))
+    if reason := settled.degraded:
+        services.metrics.count_degraded(reason)
+        degraded.append(reason)
+    return encode(await decider.respond(settled, asking.deadline))
 
 
 async def list_offers(call: Call) -> Answer:
@@ -149,6 +156,12 @@ def check_context(registry: Registry, schema: str, data: JsonObject) -> list[Vio
     return [each._replace(pointer=each.pointer.removeprefix("/_instance")) for each in found]
 
 
+def _peek(call: Call, container: str) -> View | None:
+    """Give what `_open` gives where there is nothing to wait for and the caller may see it, else None."""
+    view = call.services.decisions.catalogues.current(call.caller.space, container)
+    return view if view is not None and call.caller.grants.may_read(container, view.owners) else None
+
+
 async def _open(call: Call, container: str, deadline: float) -> View:
     """Give the container of the path as decisions see it; raises Problem 404 also for one the caller may not see."""
     catalogues, space = call.services.decisions.catalogues, call.caller.space
@@ -188,8 +201,8 @@ def _read_schema(content_type: str | None) -> str | None:
     return " ".join(schemas) if schemas else None
 
 
-async def _read_body(call: Call) -> bytes:
-    return await read_limited(call.request, MOST_BODY, call.services.settings.web.body_timeout_ms)
+def _read_body(call: Call) -> Awaitable[bytes]:
+    return read_limited(call.request, MOST_BODY, call.services.settings.web.body_timeout_ms)
 
 
 class _Contexts(msgspec.Struct):
@@ -200,9 +213,17 @@ def _read_contexts(document: bytes) -> frozenset[str]:
     return frozenset(msgspec.json.decode(document, type=_Contexts).productContexts)
 
 
-def _answer(status: int, body: bytes, media_type: str, headers: list[Header] | None = None) -> Answer:
-    shown = [("Content-Type", media_type)] if media_type else []
-    return HalAnswer(status, body, [*shown, ("Vary", "Accept"), *(headers or [])])
+def _answer(status: int, body: bytes, media_type: str, headers: Sequence[Header] = ()) -> Answer:
+    answer = HalAnswer(status, body, headers)
+    answer.content = _show_type(media_type)
+    return answer
+
+
+@lru_cache(maxsize=16)
+def _show_type(media_type: str) -> str:
+    """Give the headers that few media types make, laid out for all answers that have it; "" is none."""
+    shown = f"Content-Type: {media_type}\r\n" if media_type else ""
+    return f"{shown}Vary: Accept\r\n"
 
 
 DECISIONS = Area(

@@ -7,13 +7,13 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import unquote_to_bytes
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gateway.errors import GatewayError, Problem
 from gateway.ids import new_uuid
 from gateway.services import Services
 from gateway.telemetry import get_log
-from gateway.web.callers import Caller, find_caller, is_request_id, refuse_rate
+from gateway.web.callers import Caller, find_caller, find_known_caller, is_request_id, refuse_rate
 from gateway.web.cors import REST_EXPOSED, make_cors_headers, make_rest_preflight_headers
 from gateway.web.plain import Request
 from gateway.web.problems import answer_problem, to_problem
@@ -30,6 +30,7 @@ class Call(Struct, frozen=True):
     names: dict[str, str]
 
 
+_MOST_FOUND = 512
 RestHandler = Callable[[Call], Awaitable[Answer]]
 
 
@@ -53,6 +54,10 @@ class Route(Struct, frozen=True):
         return names
 
 
+Found = tuple[Route, dict[str, str]]
+"""A route, and the parts of a path that it leaves open."""
+
+
 class Area(Struct, frozen=True):
     """All paths below `prefix`, which has no slash at its end; the first route that matches counts.
 
@@ -63,6 +68,8 @@ class Area(Struct, frozen=True):
     prefix: str
     routes: tuple[Route, ...]
     personal: bool = False
+    found: dict[str, Found] = field(default_factory=dict)
+    """What was found lately, by path; paths that name people are not remembered."""
 
     def covers(self, path: str) -> bool:
         """Whether a path is here."""
@@ -96,11 +103,21 @@ class Area(Struct, frozen=True):
     def _show(self, request: Request, pattern: str) -> str:
         return f"{self.prefix}/{pattern}" if self.personal else request.rel_url.raw_path
 
-    def _find(self, request: Request) -> tuple[Route, dict[str, str]]:
-        rest = (request.rel_url.raw_path if self.personal else request.path)[len(self.prefix) + 1 :]
-        parts = rest.split("/") if rest else []
+    def _find(self, request: Request) -> Found:
         if self.personal:
-            parts = [_decode_part(part) for part in parts]
+            rest = request.rel_url.raw_path[len(self.prefix) + 1 :]
+            return self._match([_decode_part(part) for part in rest.split("/")] if rest else [])
+        path = request.path
+        found = self.found.get(path)
+        if found is None:
+            rest = path[len(self.prefix) + 1 :]
+            found = self._match(rest.split("/") if rest else [])
+            if len(self.found) >= _MOST_FOUND:
+                self.found.clear()
+            self.found[path] = found
+        return found
+
+    def _match(self, parts: list[str]) -> Found:
         for route in self.routes:
             names = route.match(parts, may_be_empty=self.personal)
             if names is not None:
@@ -120,23 +137,27 @@ async def _answer(
     methods: Mapping[str, RestHandler],
     names: dict[str, str],
 ) -> Answer:
-    allowed = list_methods(methods)
-    if request.method == "OPTIONS":
-        preflight = make_rest_preflight_headers(request.headers, allowed, services.settings.web)
-        return Answer(204, b"", [("Allow", allowed), *preflight])
     handler = methods.get("GET" if request.method == "HEAD" else request.method)
     if handler is None:
-        message = f"This method is not allowed here, only {allowed}"
-        raise Problem(405, "method-not-allowed", message, headers={"Allow": allowed})
+        return _answer_method(services, request, list_methods(methods))
     entitlement = services.entitlement
     if entitlement.under_way >= entitlement.settings.max_under_way:
         raise refuse_rate("Too many requests are under way")
     entitlement.under_way += 1
     try:
-        caller = await find_caller(entitlement, request.headers)
+        caller = find_known_caller(entitlement, request.headers) or await find_caller(entitlement, request.headers)
         return await handler(Call(services, request, request_id, caller, names))
     finally:
         entitlement.under_way -= 1
+
+
+def _answer_method(services: Services, request: Request, allowed: str) -> Answer:
+    """Answer OPTIONS (U14); raises Problem 405 for any other method that a route does not have."""
+    if request.method != "OPTIONS":
+        message = f"This method is not allowed here, only {allowed}"
+        raise Problem(405, "method-not-allowed", message, headers={"Allow": allowed})
+    preflight = make_rest_preflight_headers(request.headers, allowed, services.settings.web)
+    return Answer(204, b"", [("Allow", allowed), *preflight])
 
 
 def list_methods(methods: Mapping[str, RestHandler]) -> str:

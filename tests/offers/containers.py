@@ -6,18 +6,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from gateway.offers.capping import Counter, Granted, Selection, Verdict, judge
 from gateway.offers.catalog import EMPTY, Catalog, Gone, apply, run_through
 from gateway.offers.decide import Decision, Surroundings, resolve
 from gateway.offers.decision_requests import read_request
 from gateway.offers.instances import Instance
+from gateway.offers.inventory import PersonalizedOffer, Rule
 from gateway.offers.model import ProfileView
 
 NOW = datetime(2024, 5, 15, 10, 30, tzinfo=UTC)
 SCHEMAS = "https://ns.adobe.com/experience/offer-management/"
 HTML = f"{SCHEMAS}content-component-html"
 NAMES = ("offer-placement", "tag", "eligibility-rule", "personalized-offer", "fallback-offer", "offer-filter")
+
+
+class Gate(Struct):
+    """What `RankedOrder` asks, made of two functions."""
+
+    admits: Callable[[Rule | None], bool]
+    passes: Callable[[PersonalizedOffer, Rule | None], bool]
 
 
 def at_id(schema: str, name: str) -> str:

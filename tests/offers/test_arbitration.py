@@ -14,9 +14,20 @@ from gateway.offers.arbitration import Allotment, Contender, Duplicates
 from gateway.offers.capping import Counter, Room
 from gateway.offers.catalog import Catalog
 from gateway.offers.inventory import PersonalizedOffer
-from gateway.offers.ranking import Gate, RankedOrder, rank_by_priority
+from gateway.offers.ranking import RankedOrder, rank_by_priority
 from tests.offers import containers
-from tests.offers.containers import body, collection, compiled, decide, fallback, names, offer, one_activity, placement
+from tests.offers.containers import (
+    Gate,
+    body,
+    collection,
+    compiled,
+    decide,
+    fallback,
+    names,
+    offer,
+    one_activity,
+    placement,
+)
 
 CASES = tomllib.loads((Path(__file__).parents[1] / "cases" / "offers" / "duplicates.toml").read_text())["case"]
 ENTRY = re.compile(r"(\w)\((\d)\): (.*)")

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.offers.inventory import PersonalizedOffer, Rule
-from gateway.offers.ranking import Gate, RankedOrder, rank_by_priority
+from gateway.offers.ranking import RankedOrder, rank_by_priority
 from tests.offers.containers import (
+    Gate,
     activity,
     body,
     collection,

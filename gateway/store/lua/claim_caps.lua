@@ -23,75 +23,73 @@
 
 --- @include "include/share"
 
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+local call = redis.call
+local before = call('MGET', KEYS[1], KEYS[2])
+if before[1] ~= ARGV[1] then
   return '-1'
-end
-local verdict = redis.call('GET', KEYS[2])
-if verdict then
+elseif before[2] then
   -- a repeat on another connection has to write as well, so that WAIT there waits for what the first one wrote
-  redis.call('EXPIRE', KEYS[2], ARGV[2])
-  return verdict
+  call('EXPIRE', KEYS[2], ARGV[2])
+  return before[2]
 end
 
 local claims, sharded = tonumber(ARGV[4]), ARGV[3] == '1'
-local entries, fields, profiled = {}, {}, {}
+local fields, profiled = {}, {}
 for at = 5, #ARGV, 4 do
   local list = ARGV[at] == 'g' and fields or profiled
   list[#list + 1] = ARGV[at + 1]
-  entries[#entries + 1] = {
-    list = list, place = #list, offer = ARGV[at + 1], amount = tonumber(ARGV[at + 2]),
-    cap = ARGV[at + 3] == '' and math.huge or tonumber(ARGV[at + 3]),
-  }
 end
+local global_counts = #fields > 0 and call('HMGET', KEYS[3], unpack(fields)) or {}
+local profile_counts = #profiled > 0 and call('HMGET', KEYS[4], unpack(profiled)) or {}
+local shares = sharded and #fields > 0 and call('HMGET', KEYS[5], unpack(fields)) or {}
 
-local found = {
-  [fields] = #fields > 0 and redis.call('HMGET', KEYS[3], unpack(fields)) or {},
-  [profiled] = #profiled > 0 and redis.call('HMGET', KEYS[4], unpack(profiled)) or {},
-}
-local shares = sharded and #fields > 0 and redis.call('HMGET', KEYS[5], unpack(fields)) or {}
-
-local left, lacking, moves = {}, {}, {}
-for index, entry in ipairs(entries) do
-  local text = found[entry.list][entry.place] or '0'
+-- No table is made for what a claim or probe is: scripts run alone, so their time is everybody's.
+local parts, lacking, moves = { '1' }, {}, {}
+local nth_global, nth_profile = 0, 0
+for index = 0, (#ARGV - 4) / 4 - 1 do
+  local at = 5 + 4 * index
+  local amount, cap = tonumber(ARGV[at + 2]), ARGV[at + 3] == '' and math.huge or tonumber(ARGV[at + 3])
+  local text, share
+  if ARGV[at] == 'g' then
+    nth_global = nth_global + 1
+    text = global_counts[nth_global] or '0'
+    share = sharded and read_share(shares[nth_global])
+  else
+    nth_profile = nth_profile + 1
+    text = profile_counts[nth_profile] or '0'
+  end
   local count = string.match(text, '^%d+$') and tonumber(text)
   if not count then
     return redis.error_reply('BADCOUNT ' .. text)
   end
-  local known, share = count, nil
-  if sharded and entry.list == fields then
-    share = read_share(shares[entry.place])
-    known = math.max(count, share.known)
-  end
-  if index > claims then
-    if entry.cap < math.huge then
-      left[#left + 1] = string.format('%.0f', entry.cap - known)
+  local known = share and math.max(count, share.known) or count
+  if index >= claims then
+    if cap < math.huge then
+      parts[#parts + 1] = string.format('%.0f', cap - known)
     end
-  elseif known + entry.amount > entry.cap then
-    lacking[#lacking + 1] = string.format('%d %.0f', index - 1, entry.cap - known)
+  elseif known + amount > cap then
+    lacking[#lacking + 1] = string.format('%d %.0f', index, cap - known)
   elseif share and share.state ~= 'open' then
-    moves[#moves + 1] = string.format('%d 1', index - 1)
-  elseif share and entry.cap < share.level then
-    moves[#moves + 1] = string.format('%d 2', index - 1)
-  elseif share and count + entry.amount > share.ceiling then
-    moves[#moves + 1] = string.format('%d 3', index - 1)
+    moves[#moves + 1] = string.format('%d 1', index)
+  elseif share and cap < share.level then
+    moves[#moves + 1] = string.format('%d 2', index)
+  elseif share and count + amount > share.ceiling then
+    moves[#moves + 1] = string.format('%d 3', index)
   end
 end
 
-if #lacking == 0 and #moves > 0 then
-  return '2 ' .. table.concat(moves, ' ')
-end
-if #lacking == 0 then
-  for index = 1, claims do
-    local entry = entries[index]
-    redis.call('HINCRBY', entry.list == fields and KEYS[3] or KEYS[4], entry.offer, entry.amount)
-  end
-end
-local parts = { #lacking == 0 and '1' or '0' }
-for _, list in ipairs({ left, lacking }) do
-  for _, part in ipairs(list) do
+if #lacking > 0 then
+  parts[1] = '0'
+  for _, part in ipairs(lacking) do
     parts[#parts + 1] = part
   end
+elseif #moves > 0 then
+  return '2 ' .. table.concat(moves, ' ')
+else
+  for at = 5, 4 + 4 * claims, 4 do
+    call('HINCRBY', ARGV[at] == 'g' and KEYS[3] or KEYS[4], ARGV[at + 1], ARGV[at + 2])
+  end
 end
-verdict = table.concat(parts, ' ')
-redis.call('SET', KEYS[2], verdict, 'EX', ARGV[2])
+local verdict = table.concat(parts, ' ')
+call('SET', KEYS[2], verdict, 'EX', ARGV[2])
 return verdict

@@ -30,28 +30,27 @@ local function read_events()
   return rows
 end
 
-local readers = {
-  sight = function()
-    return { 'found' }
-  end,
-  view = function()
-    local found = redis.call('HMGET', keys.home, 'origin', 'attributes')
-    return { 'found', found[1], found[2], read_events() }
-  end,
-  state = function()
-    local names = { 'origin', 'attributes', 'born', 'linked', 'revision', 'changed', 'modified' }
-    local found = redis.call('HMGET', keys.home, unpack(names))
-    return { 'found', found, redis.call('ZCARD', events), redis.call('HGETALL', keys.identities) }
-  end,
-  events = function()
-    return { 'found', read_events() }
-  end,
-}
-
 local elsewhere = check_way(keys, ARGV[1], ARGV[2])
 if elsewhere then
   return elsewhere
-elseif redis.call('EXISTS', keys.home) == 0 then
-  return { 'unknown' }
 end
-return readers[ARGV[3]]()
+local wanted = ARGV[3]
+if wanted == 'view' then
+  local found = redis.call('HMGET', keys.home, 'origin', 'attributes')
+  if found[1] then  -- then there is a home; most often that is all there is to ask
+    return { 'found', found[1], found[2], read_events() }
+  end
+end
+if redis.call('EXISTS', keys.home) == 0 then
+  return { 'unknown' }
+elseif wanted == 'sight' then
+  return { 'found' }
+elseif wanted == 'events' then
+  return { 'found', read_events() }
+end
+local names = { 'origin', 'attributes', 'born', 'linked', 'revision', 'changed', 'modified' }
+local found = redis.call('HMGET', keys.home, unpack(names))
+if wanted == 'view' then
+  return { 'found', found[1], found[2], read_events() }
+end
+return { 'found', found, redis.call('ZCARD', events), redis.call('HGETALL', keys.identities) }

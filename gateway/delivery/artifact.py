@@ -69,15 +69,18 @@ class Rule(Struct, frozen=True):
 
 
 class Artifact(Struct, frozen=True, weakref=True):
-    """Every rule of one client and environment, by mbox and by view; `faults` says what could not be compiled."""
+    """Every rule of one client and environment, by mbox and by view; `faults` says what could not be compiled.
+
+    What is remote is numbered in the order of the artifact.
+    """
 
     version: str
     meta: JsonObject
     global_mbox: str
     geo_targeting: bool
     geo_tokens: tuple[tuple[str, str], ...]
-    remote_mboxes: tuple[str, ...]
-    remote_views: tuple[str, ...]
+    remote_mboxes: Mapping[str, int]
+    remote_views: Mapping[str, int]
     local_mboxes: frozenset[str]
     only_local: frozenset[str]
     local_views: frozenset[str]
@@ -196,8 +199,8 @@ def _load(payload: JsonObject, wire: _ArtifactWire) -> Slices[Artifact]:
         global_mbox=wire.global_mbox or DEFAULT_GLOBAL_MBOX,
         geo_targeting=bool(wire.geo_targeting_enabled),
         geo_tokens=tuple((token, name) for token, name in GEO_TOKENS.items() if token in tokens),
-        remote_mboxes=tuple(wire.remote_mboxes or ()),
-        remote_views=tuple(wire.remote_views or ()),
+        remote_mboxes=_number(wire.remote_mboxes or ()),
+        remote_views=_number(wire.remote_views or ()),
         local_mboxes=frozenset(wire.local_mboxes or ()),
         only_local=frozenset(wire.local_mboxes or ()) - frozenset(wire.remote_mboxes or ()),
         local_views=frozenset(wire.local_views or ()),
@@ -206,6 +209,10 @@ def _load(payload: JsonObject, wire: _ArtifactWire) -> Slices[Artifact]:
         faults=tuple(faults),
         payload=payload,
     )
+
+
+def _number(names: Sequence[str]) -> dict[str, int]:
+    return {name: at for at, name in enumerate(dict.fromkeys(names))}
 
 
 def _load_places(

@@ -4,7 +4,7 @@ An item is one mbox, one view or one page load. `split` sorts the items of a req
 `join` (in `answer.py`) puts the results of both back into the order of the request.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -121,16 +121,16 @@ def find_needs(artifact: Artifact, request: DeliveryRequest, items: Sequence[Ite
     found = _remote_of(mboxes, artifact.remote_mboxes, artifact.local_mboxes)
     if names["views"]:
         return Needs(found, _remote_of(names["views"], artifact.remote_views, artifact.local_views))
-    views = artifact.remote_views if all_views else ()
+    views = tuple(artifact.remote_views) if all_views else ()
     return Needs(found, views) if found or views else NO_NEEDS
 
 
-def _remote_of(asked: dict[str, None], remote: tuple[str, ...], local: frozenset[str]) -> tuple[str, ...]:
-    named = [name for name in remote if name in asked]
-    unknown = asked.keys() - local
-    if not unknown:
-        return tuple(dict.fromkeys(named))
-    return tuple(dict.fromkeys([*named, *(name for name in asked if name in unknown)]))
+def _remote_of(asked: Iterable[str], remote: Mapping[str, int], local: frozenset[str]) -> tuple[str, ...]:
+    """Give those that are `remote`, by their place there, then those that the artifact does not know."""
+    named = [name for name in asked if name in remote]
+    if len(named) > 1:
+        named.sort(key=remote.__getitem__)
+    return (*named, *[name for name in asked if name not in local and name not in remote])
 
 
 def split(request: DeliveryRequest, items: Sequence[Item], artifact: Artifact | None, policy: Policy) -> Plan:
@@ -146,11 +146,11 @@ def split(request: DeliveryRequest, items: Sequence[Item], artifact: Artifact | 
         return Plan((), items, needs, ask_target=True) if needs else Plan(items, (), needs, ask_target=passing)
     if needs is NO_NEEDS:
         return Plan(items, (), needs, ask_target=passing)
-    remote = [item for item in items if _is_remote(item, artifact, needs)]
-    if not remote:
-        return Plan(items, (), needs, ask_target=passing)
-    local = [item for item in items if not _is_remote(item, artifact, needs)]
-    return Plan(local, remote, needs, ask_target=True)
+    local: list[Item] = []
+    remote: list[Item] = []
+    for item in items:
+        (remote if _is_remote(item, artifact, needs) else local).append(item)
+    return Plan(local, remote, needs, ask_target=True) if remote else Plan(items, (), needs, ask_target=passing)
 
 
 def _is_remote(item: Item, artifact: Artifact, needs: Needs) -> bool:

@@ -31,7 +31,10 @@ AREAS = (DECISIONS, ALIAS, REPOSITORY, PROFILES)
 
 def find_area(path: str) -> AnyAnswer | None:
     """Give what answers the paths of an area, None where none covers `path`."""
-    return next((area.answer for area in AREAS if area.covers(path)), None)
+    for area in AREAS:
+        if area.covers(path):
+            return area.answer
+    return None
 
 
 ROUTES = Routes(

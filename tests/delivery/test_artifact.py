@@ -125,7 +125,7 @@ def test_missing_lists_are_empty_and_unknown_members_are_passed_over() -> None:
         {"version": "1.0.0", "rules": {}, "hasGeoTargeting": True, "targetAdminActivityUrls": ["x"], "new": {}}
     )
     assert (artifact.meta, artifact.global_mbox, artifact.geo_targeting) == ({}, "target-global-mbox", False)
-    assert (artifact.remote_mboxes, artifact.remote_views) == ((), ())
+    assert (artifact.remote_mboxes, artifact.remote_views) == ({}, {})
     assert (artifact.local_mboxes, artifact.local_views) == (frozenset(), frozenset())
     assert (dict(artifact.mboxes), dict(artifact.views), artifact.faults) == ({}, {}, ())
 
@@ -151,7 +151,7 @@ def test_the_order_of_rules_and_of_names_is_the_files() -> None:
     artifact = load_artifact(whole(rules={"mboxes": rules, "views": rules}, remoteMboxes=["z", "a"]))
     assert list(artifact.mboxes) == list(artifact.views) == ["z", "a", "m"]
     assert [rule.key for rule in artifact.mboxes["z"]] == ["2", "9", "1"]
-    assert artifact.remote_mboxes == ("z", "a")
+    assert artifact.remote_mboxes == {"z": 0, "a": 1}
 
 
 @pytest.mark.parametrize(

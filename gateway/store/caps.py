@@ -173,9 +173,11 @@ class Caps:
             raise StoreUnreachable("There is no connection to Redis")
         command = form.fill(asked.claim_key, asked.place.profile, asked.selection)
         try:
+            if not self._replication.replicas:
+                return read_outcome(await self._nodes.ask_packed(CLAIM, form.epoch_key, command), asked.selection)
             ran = await self._nodes.run_packed(CLAIM, form.epoch_key, command)
             outcome = read_outcome(ran.reply, asked.selection)
-            if self._replication.replicas and isinstance(outcome, Granted):
+            if isinstance(outcome, Granted):
                 await self._replication.confirm(ran.store, ran.connection)
         except (StoreTimeout, StoreUnreachable):
             return None

@@ -7,7 +7,7 @@ most a few times; the map of slots is asked for anew in the background, never mo
 import asyncio
 import binascii
 import contextlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,6 +48,9 @@ class Nodes(Protocol):
 
     async def run(self, script: Script, keys: Sequence[bytes], args: Sequence[Part]) -> Ran:
         """Run a script whose keys are all in one slot; errors as for `Store.run`."""
+
+    def ask_packed(self, script: Script, key: bytes, command: bytes) -> Awaitable[Any]:
+        """Run a script by a packed command on the node of a key, for its reply alone."""
 
     async def run_packed(self, script: Script, key: bytes, command: bytes) -> Ran:
         """Run a script by a packed command that has `key` among its keys; errors as for `Store.run`."""
@@ -117,6 +120,10 @@ class Single:
         connection = self._store.counts.reconnected
         return Ran(await self._store.run(script, keys, args), self._store, connection)
 
+    def ask_packed(self, script: Script, key: bytes, command: bytes) -> Awaitable[Any]:  # noqa: ARG002 - but one node
+        """Run a script by a packed command, for its reply alone."""
+        return self._store.run_packed(script, command)
+
     async def run_packed(self, script: Script, key: bytes, command: bytes) -> Ran:  # noqa: ARG002 - there is but one
         """Run a script by a packed command."""
         connection = self._store.counts.reconnected
@@ -166,6 +173,10 @@ class Cluster:
     async def run(self, script: Script, keys: Sequence[bytes], args: Sequence[Part]) -> Ran:
         """Run a script on the node that has the slot of its keys."""
         return await self._ask(keys[0], lambda store: store.run(script, keys, args))
+
+    async def ask_packed(self, script: Script, key: bytes, command: bytes) -> Any:
+        """Run a script by a packed command on the node of a key, for its reply alone."""
+        return (await self.run_packed(script, key, command)).reply
 
     async def run_packed(self, script: Script, key: bytes, command: bytes) -> Ran:
         """Run a script by a packed command on the node that has the slot of its keys."""

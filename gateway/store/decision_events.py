@@ -23,6 +23,7 @@ SEEN_S = 86_400
 _ADD_DECISIONS = SCRIPTS["add_decisions"]
 _ADD_FEEDBACK = SCRIPTS["add_feedback"]
 _BATCH = 64  # Redis does nothing else meanwhile, and an event may have tens of kilobytes
+_GATHER_S = 0.01  # a command for each event would cost more than writing it
 _PAUSE_S = 0.5
 _END_S = 2.0
 _encode = msgspec.json.Encoder().encode
@@ -86,6 +87,7 @@ class DecisionEvents:
         """Write what is queued, for as long as the task lives."""
         while True:
             await self._filled.wait()
+            await asyncio.sleep(_GATHER_S)
             try:
                 await self.flush()
             except StoreError:

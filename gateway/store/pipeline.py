@@ -16,6 +16,7 @@ from msgspec import Struct
 from gateway.errors import StoreError, StoreTimeout, StoreUnreachable
 
 _MORE = object()
+_AT_ONCE = int(__import__("os").environ.get("AT_ONCE", "16"))
 
 
 class Counts(Struct):
@@ -93,6 +94,8 @@ class Pipeline(asyncio.Protocol):
         if not self._buffer:
             self._loop.call_soon(self._flush)
         self._buffer.append(command)
+        if len(self._buffer) >= _AT_ONCE:
+            self._flush()
         if self._timer is None:
             self._timer = self._loop.call_at(now + self._limits.timeout_s, self._let_read)
 
@@ -105,6 +108,7 @@ class Pipeline(asyncio.Protocol):
     async def serve(self) -> str:
         """Hand every reply to its caller until the connection ends, and say in words why it ended."""
         self._transport.set_protocol(self)
+        self._transport.set_write_buffer_limits(high=1024)
         return await self._end
 
     def data_received(self, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """Offer decisions over HTTP: decide, list candidates, diagnose, take feedback (spec decisions-api §2).
 
-A decision lets others go first between its steps, for the reason that `delivery_api` gives.
+A dry run lets others go first between its steps, for the reason that `delivery_api` gives; other decisions wait for
+Redis there anyway.
 """
 
 import asyncio
@@ -69,7 +70,8 @@ async def _decide(call: Call, container: str, deadline: float) -> Answer:
     raw = await _read_body(call)
     asking = Asking(space=call.caller.space, container=container, deadline=deadline)
     request = _read_request(call, raw, schema)
-    await asyncio.sleep(0)
+    if request.is_dry:
+        await asyncio.sleep(0)
     degraded: list[str] = []
     if (request_id := headers.get("x-request-id")) is None:
         body = await _make_answer(call, view, asking, request, degraded)
@@ -109,7 +111,8 @@ async def _make_answer(call: Call, view: View, asking: Asking, request: Decision
     if reason := settled.degraded:
         services.metrics.count_degraded(reason)
         degraded.append(reason)
-    await asyncio.sleep(0)
+    if request.is_dry:
+        await asyncio.sleep(0)
     return encode(await decider.respond(settled, asking.deadline))
 
 

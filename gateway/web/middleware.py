@@ -55,11 +55,16 @@ class MethodNotAllowed(RequestError):
         self.allowed = allowed
 
 
-async def answer(services: Services, routes: Routes, request: Request) -> Answer:
-    """Find and run the handler; turn whatever goes wrong into the error object; add request id and CORS headers."""
+def answer(services: Services, routes: Routes, request: Request) -> Awaitable[Answer]:
+    """Give what answers a request, whatever comes of it."""
     methods = routes.exact.get(request.path)
     if methods is None and (area := routes.find_area(request.path)) is not None:
-        return await area(services, request)
+        return area(services, request)
+    return _answer(services, methods, request)
+
+
+async def _answer(services: Services, methods: Methods | None, request: Request) -> Answer:
+    """Find and run the handler; turn whatever goes wrong into the error object; add request id and CORS headers."""
     headers = request.headers
     given = headers.get("X-Request-Id")
     request_id = given if given and _REQUEST_ID.fullmatch(given) else new_id()

@@ -32,7 +32,7 @@ _LONGEST_PAUSE_S = 2.0
 class Store:
     """One pipelined connection to one Redis node; it belongs to the event loop that made it.
 
-    Commands asked for in the same turn of the loop leave in one write. While there is no connection every call fails
+    Commands asked for in the same turn of the loop leave in few writes. While there is no connection every call fails
     at once with StoreUnreachable, and a new connection is tried again and again in the background.
     """
 

@@ -1,4 +1,4 @@
-"""One connection's conversation with Redis: commands leave in one write per loop turn, replies come back in order.
+"""One connection's conversation with Redis: commands of a loop turn leave together, replies come back in order.
 
 Redis answers in the order it was asked and its replies carry no number, so a command keeps its place in the queue
 whatever becomes of its caller: the reply to a call that was cancelled or timed out is read and dropped.
@@ -16,7 +16,10 @@ from msgspec import Struct
 from gateway.errors import StoreError, StoreTimeout, StoreUnreachable
 
 _MORE = object()
-_AT_ONCE = int(__import__("os").environ.get("AT_ONCE", "16"))
+_GROUP = 16
+"""How many commands leave together at most: Redis is to work on these while others are still being asked for."""
+_HELD_BACK = 1024
+"""How many bytes uvloop may hold back to the end of a loop turn."""
 
 
 class Counts(Struct):
@@ -62,6 +65,7 @@ class Pipeline(asyncio.Protocol):
         self._replies = hiredis.Reader(notEnoughData=_MORE)
         self._end: asyncio.Future[str] = self._loop.create_future()
         self._limits = limits
+        self._most = limits.max_waiting
         self._counts = counts
         self._waiting: deque[tuple[asyncio.Future[Any] | None, Callable[[Any], None] | None, float]] = deque()
         self._expired = 0  # how many at the head of the queue have been told that they timed out
@@ -85,30 +89,32 @@ class Pipeline(asyncio.Protocol):
         self._push(command, None, answered)
 
     def _push(self, command: bytes, future: asyncio.Future[Any] | None, answered: Callable[[Any], None] | None) -> None:
-        if len(self._waiting) >= self._limits.max_waiting:
+        if len(self._waiting) >= self._most:
             self._counts.dropped += 1
             raise StoreError("Too many commands are waiting for Redis already (redis.max-waiting)")
         now = self._loop.time()
         self._waiting.append((future, answered, now))
-        self._counts.sent += 1
-        if not self._buffer:
+        buffer = self._buffer
+        if not buffer:
             self._loop.call_soon(self._flush)
-        self._buffer.append(command)
-        if len(self._buffer) >= _AT_ONCE:
+            if self._timer is None:
+                self._timer = self._loop.call_at(now + self._limits.timeout_s, self._let_read)
+        buffer.append(command)
+        if len(buffer) >= _GROUP:
             self._flush()
-        if self._timer is None:
-            self._timer = self._loop.call_at(now + self._limits.timeout_s, self._let_read)
 
     def _flush(self) -> None:
-        if self._buffer and not self._transport.is_closing():
-            self._transport.write(b"".join(self._buffer))
+        buffer = self._buffer
+        if buffer and not self._transport.is_closing():
+            self._transport.write(b"".join(buffer))
             self._counts.flushes += 1
-        self._buffer.clear()
+            self._counts.sent += len(buffer)
+        buffer.clear()
 
     async def serve(self) -> str:
         """Hand every reply to its caller until the connection ends, and say in words why it ended."""
         self._transport.set_protocol(self)
-        self._transport.set_write_buffer_limits(high=1024)
+        self._transport.set_write_buffer_limits(high=_HELD_BACK)
         return await self._end
 
     def data_received(self, data: bytes) -> None:

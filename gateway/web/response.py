@@ -20,6 +20,7 @@ Header = tuple[str, str]
 _AT_ONCE = 0x10000
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _FIXED = "Cache-Control: no-cache, no-store\r\nServer: decisioning-gateway\r\n"
+_write_line = "%s: %s\r\n".__mod__
 _BODILESS = frozenset({204, 304})
 
 
@@ -48,7 +49,7 @@ class Answer(web.StreamResponse):
         status, head = self._status, _begin(minor, self._status, self.content)
         if status not in _BODILESS:
             head += f"Content-Length: {len(self.body) if self.length < 0 else self.length}\r\n"
-        extra = "".join([f"{name}: {value}\r\n" for name, value in self.extra])
+        extra = "".join(map(_write_line, self.extra))
         if not extra.count("\n") == extra.count("\r") == len(self.extra):
             raise ValueError("a header has a line break in it")
         head += extra

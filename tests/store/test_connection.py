@@ -27,11 +27,13 @@ async def test_replies_are_raw_bytes_numbers_and_lists(store):
     assert await store.call("MGET", "name", "nothing") == ["zoë".encode(), None]
 
 
-async def test_calls_made_in_one_turn_leave_in_one_write(store):
-    before = store.counts.flushes
-    replies = await asyncio.gather(*(store.call("ECHO", number) for number in range(50)))
-    assert replies == [b"%d" % number for number in range(50)]
-    assert store.counts.flushes - before == 1
+@pytest.mark.parametrize(("calls", "writes"), [(1, 1), (15, 1), (16, 1), (17, 2), (50, 4)])
+async def test_calls_made_in_one_turn_leave_in_groups_of_sixteen(store, calls, writes):
+    """So that Redis works on some while others are still being asked for."""
+    before = store.counts.flushes, store.counts.sent
+    replies = await asyncio.gather(*(store.call("ECHO", number) for number in range(calls)))
+    assert replies == [b"%d" % number for number in range(calls)]
+    assert (store.counts.flushes - before[0], store.counts.sent - before[1]) == (writes, calls)
 
 
 async def test_large_values_come_back_whole(store):

@@ -166,11 +166,9 @@ class Decider:
         return verdict
 
     def _record(self, settled: Settled, asking: Asking) -> None:
-        space, decision = asking.space, settled.decision
-        recording = Recording(settled.proposition_id, asking.container, space.organization, settled.created_ms)
-        event = record_decision(decision, recording)
-        if event is not None:
-            self._events.put(space, event)
+        decision = settled.decision
+        if not decision.plan.request.is_dry:  # which leaves no trace (dec:CA12)
+            self._events.put_later(asking.space, asking.container, partial(_make_event, settled, asking))
         for rule_id, fault in decision.eligibility.faults().items():
             self._metrics.count_event("decisions.rule_failed")
             self._tell_fault(asking.container, rule_id, str(fault))
@@ -186,6 +184,12 @@ class Decider:
 def _begin(plan: Plan, profile: ProfileView, surroundings: Surroundings) -> tuple[Decision, Selection]:
     decision = Decision(plan, profile, surroundings)
     return decision, decision.select()
+
+
+def _make_event(settled: Settled, asking: Asking) -> JsonObject:
+    organization = asking.space.organization
+    recording = Recording(settled.proposition_id, asking.container, organization, settled.created_ms)
+    return record_decision(settled.decision, recording)
 
 
 def _needs_profile(plan: Plan) -> bool:

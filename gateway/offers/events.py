@@ -26,10 +26,8 @@ class Recording(Struct, frozen=True):
     created_ms: int
 
 
-def record_decision(decision: Decision, recording: Recording) -> JsonObject | None:
-    """Give the event of a settled decision (dec:EV1); None for a dry run, which leaves no trace (dec:CA12)."""
-    if decision.plan.request.is_dry:
-        return None
+def record_decision(decision: Decision, recording: Recording) -> JsonObject:
+    """Give the event of a settled decision that was no dry run (dec:EV1)."""
     return {
         "xdm:propositionId": recording.proposition_id,
         "xdm:timestamp": write_instant(recording.created_ms),

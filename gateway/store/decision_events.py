@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,9 +24,15 @@ _ADD_DECISIONS = SCRIPTS["add_decisions"]
 _ADD_FEEDBACK = SCRIPTS["add_feedback"]
 _BATCH = 64  # Redis does nothing else meanwhile, and an event may have tens of kilobytes
 _GATHER_S = 0.01  # a command for each event would cost more than writing it
+_MOST_UNMADE = 512
 _PAUSE_S = 0.5
 _END_S = 2.0
 _encode = msgspec.json.Encoder().encode
+
+
+Make = Callable[[], JsonObject]
+Waiting = tuple[Space, str, bytes | Make]
+"""Whose event, in which container, and the event, or what gives it."""
 
 
 class EventCounts(Struct):
@@ -61,7 +67,7 @@ class DecisionEvents:
         self._nodes = nodes
         self._keys = keys
         self._settings = settings
-        self._queue: deque[tuple[Space, str, bytes]] = deque()
+        self._queue: deque[Waiting] = deque()
         self._filled = asyncio.Event()
         self._is_dropping = False
 
@@ -71,15 +77,22 @@ class DecisionEvents:
         return len(self._queue)
 
     def put(self, space: Space, event: JsonObject) -> None:
-        """Queue one decision event (`offers.events.record_decision`); never waits and never raises (dec:EV1).
+        """Queue one decision event (`offers.events.record_decision`); as `put_later`."""
+        self.put_later(space, event["gw:container"], lambda: event)
 
-        Beyond `events.max-waiting` the event is dropped and counted, and the first one in a row is logged.
+    def put_later(self, space: Space, container: str, make: Make) -> None:
+        """Queue one decision event; never waits and never raises (dec:EV1).
+
+        `make` gives the event once it is written, together with others: that takes half the time, and the answer need
+        not wait for it. What it holds is not kept for more than a few hundred events: others are made at once. Beyond
+        `events.max-waiting` the event is dropped and counted, and the first one in a row is logged.
         """
+        queue = self._queue
         self.counts.put += 1
-        if len(self._queue) >= self._settings.max_waiting:
+        if len(queue) >= self._settings.max_waiting:
             self._drop("events.max-waiting events wait to be written")
             return
-        self._queue.append((space, event["gw:container"], _encode(event)))
+        queue.append((space, container, make if len(queue) < _MOST_UNMADE else _encode(make())))
         if not self._filled.is_set():
             self._filled.set()
 
@@ -99,7 +112,7 @@ class DecisionEvents:
         An event whose reply was lost is written again: readers tell it by its proposition id.
         """
         while self._queue:
-            batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
+            batch = self._take()
             try:
                 await self._write(batch)
             except ScriptFailed as failure:
@@ -112,6 +125,17 @@ class DecisionEvents:
                 self.counts.written += len(batch)
                 self._is_dropping = False
         self._filled.clear()
+
+    def _take(self) -> list[tuple[Space, str, bytes]]:
+        """Take the next ones to write from the queue, and make those that are not made yet."""
+        batch: list[tuple[Space, str, bytes]] = []
+        for _ in range(min(_BATCH, len(self._queue))):
+            space, container, event = self._queue.popleft()
+            try:
+                batch.append((space, container, event if isinstance(event, bytes) else _encode(event())))
+            except Exception as error:  # noqa: BLE001 - a defect must be seen, and must not stop the others
+                self._drop(f"an event cannot be made: {type(error).__name__}: {error}")
+        return batch
 
     async def end(self) -> None:
         """Write what is queued, at most for two seconds; what is left then is dropped and counted."""

@@ -17,7 +17,7 @@ from gateway.decisioning.repeats import Repeat, make_digest
 from gateway.delivery.nesting import is_deeper
 from gateway.errors import InvalidBody, Problem, RequestError, StoreTimeout, Violation
 from gateway.offers.candidates import list_candidates
-from gateway.offers.decide import resolve
+from gateway.offers.decide import know_no_schema, resolve
 from gateway.offers.decision_requests import read_request
 from gateway.offers.diagnostics import diagnose
 from gateway.offers.documents import read_json
@@ -101,7 +101,8 @@ async def _make_answer(call: Call, view: View, asking: Asking, request: Decision
     """Decide, and give the body of the answer."""
     services = call.services
     decider = services.decisions.decider
-    plan = resolve(view.catalog, request, partial(check_context, services.registry))
+    check = partial(check_context, services.registry) if request.validates_context else know_no_schema
+    plan = resolve(view.catalog, request, check)
     try:
         settled = await decider.decide(plan, asking)
     except Problem as problem:

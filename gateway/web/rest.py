@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from msgspec import Struct, field
 
+from gateway.access.entitlement import Entitlement
 from gateway.errors import GatewayError, Problem
 from gateway.ids import new_uuid
 from gateway.services import Services
@@ -84,7 +85,18 @@ class Area(Struct, frozen=True):
         try:
             route, names = self._find(request)
             pattern = route.pattern
-            response = await _answer(services, request, request_id, route.methods, names)
+            handler = route.methods.get("GET" if request.method == "HEAD" else request.method)
+            if handler is None:
+                response = _answer_method(services, request, list_methods(route.methods))
+            else:
+                entitlement = services.entitlement
+                _take_place(entitlement)
+                try:
+                    known = find_known_caller(entitlement, request.headers)
+                    caller = known or await find_caller(entitlement, request.headers)
+                    response = await handler(Call(services, request, request_id, caller, names))
+                finally:
+                    entitlement.under_way -= 1
         except GatewayError as error:
             problem = to_problem(error)
             code = problem.code
@@ -130,25 +142,10 @@ def _decode_part(part: str) -> str:
     return unquote_to_bytes(part.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
-async def _answer(
-    services: Services,
-    request: Request,
-    request_id: str,
-    methods: Mapping[str, RestHandler],
-    names: dict[str, str],
-) -> Answer:
-    handler = methods.get("GET" if request.method == "HEAD" else request.method)
-    if handler is None:
-        return _answer_method(services, request, list_methods(methods))
-    entitlement = services.entitlement
+def _take_place(entitlement: Entitlement) -> None:
     if entitlement.under_way >= entitlement.settings.max_under_way:
         raise refuse_rate("Too many requests are under way")
     entitlement.under_way += 1
-    try:
-        caller = find_known_caller(entitlement, request.headers) or await find_caller(entitlement, request.headers)
-        return await handler(Call(services, request, request_id, caller, names))
-    finally:
-        entitlement.under_way -= 1
 
 
 def _answer_method(services: Services, request: Request, allowed: str) -> Answer:

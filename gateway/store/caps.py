@@ -75,11 +75,12 @@ class _Place(Struct, frozen=True):
 
 
 class _Asked(Struct, frozen=True):
-    """What one claim asks, and the key of its verdict."""
+    """What one claim asks, the key of its verdict, and by when it has to be known (of the loop's clock)."""
 
     place: _Place
     selection: Selection
     claim_key: bytes
+    limit: float
 
 
 _VERDICTS = (Granted, Refused)
@@ -117,13 +118,18 @@ class Caps:
         """
         if selection.is_empty:
             return Granted()
-        limit = min(deadline, asyncio.get_running_loop().time() + self._patience_s)
+        now = asyncio.get_running_loop().time()
+        limit = min(deadline, now + self._patience_s)
         try:
-            verdict = await (
-                self._judge(claimant, selection, limit)
-                if selection.is_dry
-                else self._claim(claimant, selection, claim_id, limit)
-            )
+            if selection.is_dry:
+                verdict = await self._judge(claimant, selection, limit)
+            else:
+                asked = self._address(claimant, selection, claim_id, limit)
+                if limit - now > self._ample_s and self.epoch.is_admitted(asked.place.at):
+                    outcome = await self._try(asked, is_first=True)  # the store gives up long before: no timer
+                    verdict = outcome if isinstance(outcome, _VERDICTS) else await self._go_on(asked, outcome)
+                else:
+                    verdict = await self._begin(asked)
         except ConfigError as error:
             self._blame(error)
             verdict = Unavailable("closed")
@@ -134,19 +140,20 @@ class Caps:
         self._count(verdict)
         return verdict
 
-    async def _claim(self, claimant: Claimant, selection: Selection, claim_id: str, limit: float) -> Verdict:
+    def _address(self, claimant: Claimant, selection: Selection, claim_id: str, limit: float) -> _Asked:
         place = self._find(claimant)
-        asked = _Asked(place, selection, place.at.claim(self._keys.digest_claim(claimant.container, claim_id)))
-        if limit - asyncio.get_running_loop().time() > self._ample_s and self.epoch.is_admitted(place.at):
-            outcome = await self._try(asked, is_first=True)  # the store gives up long before: it needs no timer
-            if isinstance(outcome, _VERDICTS):
-                return outcome
-            async with asyncio.timeout_at(limit):
-                return await self._insist(asked, outcome)
-        async with asyncio.timeout_at(limit):
-            if not await self.epoch.admit(place.at):
+        return _Asked(place, selection, place.at.claim(self._keys.digest_claim(claimant.container, claim_id)), limit)
+
+    async def _begin(self, asked: _Asked) -> Verdict:
+        """Claim within the limit, in a shard that may have to be admitted first."""
+        async with asyncio.timeout_at(asked.limit):
+            if not await self.epoch.admit(asked.place.at):
                 return Unavailable("closed")
             return await self._insist(asked, await self._try(asked, is_first=True))
+
+    async def _go_on(self, asked: _Asked, outcome: Outcome | None) -> Verdict:
+        async with asyncio.timeout_at(asked.limit):
+            return await self._insist(asked, outcome)
 
     async def _insist(self, asked: _Asked, outcome: Outcome | None) -> Verdict:
         """Ask again and again until there is a verdict; `outcome` is what the first time gave."""

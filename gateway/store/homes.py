@@ -88,8 +88,15 @@ class Homes:
 
         One round trip, two where an alias leads away. An alias that leads nowhere is removed without waiting.
         """
+        return await self.follow(digest, await self._read(Way(digest), wanted, most_events), wanted, most_events)
+
+    def read_view(self, digest: str, most_events: int) -> Awaitable[Reply]:
+        """Read what decisions see of a profile at the identity itself; another reply than `found` is to be followed."""
+        return self.store.run_packed(_READ, digest.encode().join(_split_view(most_events)))
+
+    async def follow(self, digest: str, reply: Reply, wanted: str, most_events: int) -> tuple[Way, Reply | None]:
+        """Go on from the first reply, as `look` does."""
         way = Way(digest)
-        reply = await self._read(way, wanted, most_events)
         if reply[0] == b"alias":
             way = read_alias(digest, reply[1])
             reply = await self._read(way, wanted, most_events)
@@ -100,7 +107,7 @@ class Homes:
 
     def _read(self, way: Way, wanted: str, most_events: int) -> Awaitable[Reply]:
         if not way.via and wanted == "view":
-            return self.store.run_packed(_READ, way.home.encode().join(_split_view(most_events)))
+            return self.read_view(way.home, most_events)
         args: Arguments = [way.via, way.born, wanted, most_events]
         return self.store.run(_READ, way.keys(*_READ_PARTS), args)
 

@@ -60,23 +60,28 @@ class Profiles:
         """What became of the commands of the profiles' connection."""
         return self._homes.store.counts
 
-    async def find(
-        self, space: Space, lookups: Sequence[Identity], *, wants_events: bool = True, merge_policy: str | None = None
-    ) -> ProfileView:
-        """Do what `offers.providers.ProfileProvider.find` says, in one round trip, two where an alias leads away.
-
-        `merge_policy` makes no difference: identities of different profiles are never merged (dec:PR2).
-        """
-        del merge_policy
+    def find(
+        self,
+        space: Space,
+        lookups: Sequence[Identity],
+        *,
+        wants_events: bool = True,
+        merge_policy: str | None = None,  # noqa: ARG002 - identities of different profiles are never merged (dec:PR2)
+    ) -> Awaitable[ProfileView]:
+        """Do what `offers.providers.ProfileProvider.find` says, in one round trip, two where an alias leads away."""
         most = _ALL_EVENTS if wants_events else 0
-        if len(lookups) == 1:
-            _, found = await self._homes.look(self._homes.digest(space, lookups[0]), "view", most)
-        else:
-            found = await self._find_first(space, lookups, most)
-        return ProfileView(lookups[0].canonical_id) if found is None else _read_view(found)
+        return (self._find_one if len(lookups) == 1 else self._find_first)(space, lookups, most)
 
-    async def _find_first(self, space: Space, lookups: Sequence[Identity], most: int) -> Reply | None:
-        """Read the profile of the first identity that is known."""
+    async def _find_one(self, space: Space, lookups: Sequence[Identity], most: int) -> ProfileView:
+        (identity,) = lookups
+        homes = self._homes
+        digest = homes.digest(space, identity)
+        reply = await homes.read_view(digest, most)
+        found: Reply | None = reply if reply[0] == b"found" else (await homes.follow(digest, reply, "view", most))[1]
+        return ProfileView(identity.canonical_id) if found is None else _read_view(found)
+
+    async def _find_first(self, space: Space, lookups: Sequence[Identity], most: int) -> ProfileView:
+        """Give the profile of the first identity that is known."""
         digests = [self._homes.digest(space, identity) for identity in lookups]
         first, *others = digests
         # The first one whole, and of all others whether they are known: most often that is all there is to ask.
@@ -86,7 +91,7 @@ class Profiles:
         known = (digest for digest, (_, sight) in zip(others, seen, strict=True) if sight is not None)
         while found is None and (digest := next(known, None)) is not None:
             _, found = await self._homes.look(digest, "view", most)
-        return found
+        return ProfileView(lookups[0].canonical_id) if found is None else _read_view(found)
 
     async def read(self, space: Space, identity: Identity) -> StoredProfile | None:
         """Give the profile of an identity without its events (U3); None where the identity is unknown."""

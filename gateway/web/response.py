@@ -46,19 +46,15 @@ class Answer(web.StreamResponse):
 
     def lay_out(self, minor: int = 1, *, keeps_alive: bool, has_body: bool = True) -> bytes:
         """Give the head, and the body where it is to have one; `minor` is of the caller's version of HTTP."""
-        status, head = self._status, _begin(minor, self._status, self.content)
-        if status not in _BODILESS:
-            head += f"Content-Length: {len(self.body) if self.length < 0 else self.length}\r\n"
+        begin, length = _begin(minor, self._status, self.content, keeps_alive), ""
+        is_bodiless = self._status in _BODILESS
+        if not is_bodiless:
+            length = f"Content-Length: {len(self.body) if self.length < 0 else self.length}\r\n"
         extra = "".join(map(_write_line, self.extra))
         if not extra.count("\n") == extra.count("\r") == len(self.extra):
             raise ValueError("a header has a line break in it")
-        head += extra
-        if not keeps_alive:
-            head += "Connection: close\r\n"
-        elif minor == 0:
-            head += "Connection: keep-alive\r\n"
-        head = f"{head}Date: {_date.read()}\r\n\r\n"
-        return head.encode() + self.body if has_body and status not in _BODILESS else head.encode()
+        head = f"{begin}{length}{extra}Date: {_date.read()}\r\n\r\n".encode()
+        return head + self.body if has_body and not is_bodiless else head
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Lay out what aiohttp is to send."""
@@ -93,10 +89,12 @@ def answer_failure() -> Answer:
 
 
 @lru_cache(maxsize=128)
-def _begin(minor: int, status: int, content: str) -> str:
+def _begin(minor: int, status: int, content: str, keeps_alive: bool) -> str:  # noqa: FBT001 - a cache's key
     """Give the part of a head that is the same for all answers of a status and kind."""
     content = "" if status in _BODILESS else content
-    return f"HTTP/1.{minor} {status} {_PHRASES[status]}\r\n{content}{_FIXED}"
+    usual = {1: "", 0: "Connection: keep-alive\r\n"}[minor]
+    connection = usual if keeps_alive else "Connection: close\r\n"
+    return f"HTTP/1.{minor} {status} {_PHRASES[status]}\r\n{content}{_FIXED}{connection}"
 
 
 class _Date:

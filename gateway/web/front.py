@@ -91,10 +91,9 @@ class Front(asyncio.Protocol):
         self._is_stuck = True
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Go on; no answer is being made, as none was begun meanwhile."""
         self._is_stuck = False
-        if self._task is None:
-            self._go_on()
+        self._go_on()
 
     def close(self) -> None:
         """End it, after the answer that is being made."""
@@ -170,13 +169,12 @@ class Front(asyncio.Protocol):
         other.data_received(sent)
 
     def _let_go(self) -> None:
-        """Have nothing more to do with the connection, and keep nothing that was sent."""
+        """Have nothing more to do with the connection, and keep nothing that was sent, also while an answer is made."""
         self._transport = None
         self._stop_patience()
         if self._timer is not None:
             self._timer.cancel()
         self._reader.end()
-        self._seen.clear()
         self._waiting.clear()
         self._leave()
 

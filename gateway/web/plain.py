@@ -87,12 +87,11 @@ class PlainReader:
         self._is_whole = self._twice = False
 
     def end(self) -> None:
-        """Let go of the parser, and of a request that is not whole; there is nothing more to be had here.
+        """Let go of the parser; there is nothing more to be had here.
 
         Reader and parser know each other: by themselves they would stay until somebody looks for cycles.
         """
         self._parser = None
-        self._begin()
 
     def feed(self, data: bytes) -> PlainRequest | Reading:
         """Give the request that ends with `data`; after ODD there is nothing more to be had here."""

@@ -142,6 +142,13 @@ async def test_what_waits_behind_a_long_answer_is_taken_once_that_is_read(house:
     assert (await slow.read())[1] == b'"next"'
 
 
+async def test_a_connection_stays_plain_after_a_long_answer(house: House, slow: Wire) -> None:
+    for body in (b"long", b"b"):
+        slow.send(make(body))
+        await slow.read()
+    assert house.asked == ["plain long", "plain b"]
+
+
 async def test_who_does_not_read_is_not_answered_any_further(house: House, slow: Wire) -> None:
     slow.send(make(b"long"))
     await wait_until(lambda: bool(house.ended))
@@ -303,15 +310,16 @@ async def test_who_never_reads_is_let_go(monkeypatch: pytest.MonkeyPatch, body: 
 
 
 async def test_an_answer_is_made_also_when_its_caller_has_gone(house: House) -> None:
+    """What they sent after it is not kept."""
     async with call(house.port) as wire:
-        wire.send(make(b"wait"))
-        await wait_until(lambda: bool(house.asked))
+        await send_two(house, wire, make(b"wait"), make(b"next"))
         one = house.front
+        one._transport.abort()  # a caller who is not read from is not seen to go
     await wait_until(lambda: one._transport is None)
-    assert (house.ended, list(house.server.fronts)) == ([], [one])
+    assert (house.ended, list(house.server.fronts), one._waiting) == ([], [one], [])
     house.gate.set()
     await wait_until(lambda: not house.server.fronts)
-    assert house.ended == ["wait"]
+    assert (house.asked, house.ended) == (["plain wait"], ["wait"])
 
 
 async def test_at_the_end_idle_connections_close_and_answers_on_their_way_still_leave(house: House) -> None:

@@ -164,9 +164,9 @@ async def test_bodies_that_trickle_in_do_not_switch_target_off_for_others(bundle
             writer.close()
 
 
-async def test_of_several_forwarded_lines_the_last_hop_counts(bundled_url: str) -> None:
+async def test_of_several_forwarded_lines_the_last_hop_counts(clean_url: str) -> None:
     """RFC 9110 §5.3: lines of one header are one list; a balancer may append its own line."""
-    async with run_stage(bundled_url, {"GATEWAY_WEB__VISITOR_ADDRESS": "forwarded"}) as stage:
+    async with run_stage(clean_url, {"GATEWAY_WEB__VISITOR_ADDRESS": "forwarded"}) as stage:
         headers = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.9")]
         body = {"context": {}, "execute": {"mboxes": [{"index": 1, "name": "recommendations"}]}}
         await stage.post(body, headers)

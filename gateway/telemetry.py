@@ -52,7 +52,7 @@ def get_log() -> Any:
 
 # Seconds since the epoch, seconds taken, then request_id, client, http_status, status, local, remote, degraded.
 Line = tuple[float, float, str, str, int, int, int, int, str]
-# Seconds since the epoch, milliseconds taken, then request_id, method, route, http_status, code.
+# Seconds since the epoch, seconds taken, then request_id, method, route, http_status, code.
 CallLine = tuple[float, float, str, str, str, int, str]
 
 
@@ -63,7 +63,9 @@ class AccessLog:
         """Write to `stream`, None writes nothing; count delivery requests in `metrics`."""
         self._stream = stream
         self._metrics = metrics
-        self._lines: list[Line | CallLine] = []
+        self._lines: list[Line] = []
+        self._calls: list[CallLine] = []
+        self._counted = 0
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -71,25 +73,44 @@ class AccessLog:
         """Whether lines are written at all."""
         return self._stream is not None
 
-    def add(self, line: Line | CallLine) -> None:
-        """Take the facts of a line; it is counted and written within a quarter of a second."""
+    def add(self, line: Line) -> None:
+        """Take the facts of a delivery request; it is counted and written within a quarter of a second."""
         self._lines.append(line)
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_FLUSH_S, self.flush)
-        elif len(self._lines) >= _MOST_LINES:
-            self.flush()
+        if self._timer is None or len(self._lines) == _MOST_LINES:
+            self._plan_flush()
+
+    def add_call(self, line: CallLine) -> None:
+        """Take the facts of a call of a signed-in endpoint; it is written within a quarter of a second."""
+        self._calls.append(line)
+        if self._timer is None or len(self._calls) == _MOST_LINES:
+            self._plan_flush()
+
+    def count(self) -> None:
+        """Count what has been gathered and is not counted yet; nothing is written, which may fail."""
+        if self._metrics is not None:
+            self._metrics.count_answers(self._lines[self._counted :])
+            self._counted = len(self._lines)
 
     def flush(self) -> None:
-        """Count and write what has been gathered."""
+        """Count and write what has been gathered, requests before calls; raises OSError where it cannot be written."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        lines, self._lines = self._lines, []
-        if self._metrics is not None:
-            self._metrics.count_answers([line for line in lines if len(line) != 7])
-        if self._stream is not None and lines:
-            self._stream.write(_encode_lines(lines))
+        self.count()
+        lines, self._lines, self._counted = self._lines, [], 0
+        calls, self._calls = self._calls, []
+        if self._stream is not None and (lines or calls):
+            facts = (*map(_make_line, lines), *map(_make_call, calls))
+            self._stream.write(b"".join([_encode(fact) + b"\n" for fact in facts]))
             self._stream.flush()
+
+    def _plan_flush(self) -> None:
+        """Have the event loop flush soon, or at once where that was planned: no request fails where a log does."""
+        seconds = _FLUSH_S
+        if self._timer is not None:
+            self._timer.cancel()
+            seconds = 0
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.flush)
 
 
 class Metrics:
@@ -238,23 +259,19 @@ class _Watch(Collector):
         return family
 
 
-def _encode_lines(lines: Iterable[Line | CallLine]) -> bytes:
-    return b"".join([_encode(_make_call(line) if len(line) == 7 else _make_line(line)) + b"\n" for line in lines])
-
-
 def _make_call(line: CallLine) -> dict[str, object]:
     """Give one answered call of a signed-in endpoint as it is logged."""
-    seconds, ms, request_id, method, route, http_status, code = line
+    at, seconds, request_id, method, route, http_status, code = line
     return {
         "event": "web.answered",
         "level": "info",
-        "timestamp": _show_time(seconds),
+        "timestamp": _show_time(at),
         "request_id": request_id,
         "method": method,
         "route": route,
         "http_status": http_status,
         "code": code,
-        "ms": round(ms, 2),
+        "ms": round(seconds * 1000, 2),
     }
 
 

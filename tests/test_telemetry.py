@@ -1,20 +1,29 @@
 """Logs and metrics (gw:Q1, Q3)."""
 
+import asyncio
 import io
 import json
+import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 import pytest
 import structlog
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.telemetry import SECONDS, AccessLog, Line, Metrics, get_log, set_up_logs
+from gateway import telemetry
+from gateway.telemetry import SECONDS, AccessLog, CallLine, Line, Metrics, get_log, set_up_logs
 from tests.store.servers import wait_until
 
 
 def make_line(request_id: str = "r") -> Line:
     return (datetime(2026, 1, 1, tzinfo=UTC).timestamp(), 0.0015, request_id, "demo", 200, 206, 1, 2, "")
+
+
+def make_call(request_id: str = "c") -> CallLine:
+    return (datetime(2026, 1, 1, tzinfo=UTC).timestamp(), 0.0015, request_id, "GET", "/data/core/ode/x", 404, "gone")
 
 
 def read_metrics(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -86,16 +95,62 @@ async def test_access_lines_are_gathered_and_written_soon() -> None:
     }
 
 
-async def test_many_access_lines_are_written_at_once_and_flushing_writes_each_once() -> None:
+async def test_lines_are_written_soon_also_after_others_have_been(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "_FLUSH_S", 0.01)
+    stream = io.BytesIO()
+    log = AccessLog(stream)
+    for number in (1, 2, 3):
+        log.add(make_line())
+        await wait_until(lambda expected=number: stream.getvalue().count(b"\n") == expected)
+
+
+async def test_a_call_of_a_signed_in_endpoint_has_a_line_of_its_own() -> None:
+    stream = io.BytesIO()
+    log = AccessLog(stream)
+    log.add(make_line("0"))
+    log.add_call(make_call("1"))
+    log.add(make_line("2"))
+    log.flush()
+    lines = {line["request_id"]: line for line in map(json.loads, stream.getvalue().splitlines())}
+    assert [lines[name]["event"] for name in "012"] == ["delivery.answered", "web.answered", "delivery.answered"]
+    assert lines["1"] == {
+        "event": "web.answered",
+        "level": "info",
+        "timestamp": "2026-01-01T00:00:00.000000Z",
+        "request_id": "1",
+        "method": "GET",
+        "route": "/data/core/ode/x",
+        "http_status": 404,
+        "code": "gone",
+        "ms": 1.5,
+    }
+
+
+@pytest.mark.parametrize("kind", ["answers", "calls"])
+async def test_many_access_lines_are_written_as_soon_as_they_are_many(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telemetry, "_FLUSH_S", 60)
     stream = io.BytesIO()
     log = AccessLog(stream)
     for _ in range(512):
-        log.add(make_line())
+        assert stream.getvalue() == b""
+        if kind == "answers":
+            log.add(make_line())
+        else:
+            log.add_call(make_call())
+    await wait_until(lambda: bool(stream.getvalue()))
     assert stream.getvalue().count(b"\n") == 512
+
+
+async def test_flushing_writes_each_line_once() -> None:
+    stream = io.BytesIO()
+    log = AccessLog(stream)
     log.add(make_line())
+    log.add_call(make_call())
     log.flush()
     log.flush()
-    assert stream.getvalue().count(b"\n") == 513
+    assert stream.getvalue().count(b"\n") == 2
 
 
 async def test_a_log_that_is_off_writes_nothing() -> None:
@@ -103,6 +158,61 @@ async def test_a_log_that_is_off_writes_nothing() -> None:
     log.add(make_line())
     log.flush()
     assert not log.is_on
+
+
+def count_answers(metrics: Metrics) -> float:
+    return sum(value for (name, _), value in read_metrics(metrics).items() if name == "gateway_answers_total")
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+async def test_each_line_is_counted_once_however_often_it_is_looked_at(is_on: bool) -> None:
+    """Calls of signed-in endpoints are counted elsewhere."""
+    metrics = Metrics()
+    log = AccessLog(io.BytesIO() if is_on else None, metrics)
+    for expected in (1, 2):
+        log.add(make_line())
+        log.add_call(make_call())
+        log.count()
+        log.count()
+        assert count_answers(metrics) == expected
+    for expected in (3, 4):
+        log.add(make_line())
+        log.flush()
+        assert count_answers(metrics) == expected
+    log.flush()
+    log.count()
+    assert count_answers(metrics) == 4
+
+
+@pytest.fixture
+def gone() -> Iterator[BinaryIO]:
+    """Give a pipe that nobody reads any more."""
+    end, other = os.pipe()
+    os.close(end)
+    with os.fdopen(other, "wb", buffering=0) as stream:
+        yield stream
+
+
+async def test_where_the_log_cannot_be_written_answers_are_counted_all_the_same(gone: BinaryIO) -> None:
+    metrics = Metrics()
+    log = AccessLog(gone, metrics)
+    log.add(make_line())
+    log.count()
+    log.add(make_line())
+    with pytest.raises(BrokenPipeError):
+        log.flush()
+    log.count()
+    assert count_answers(metrics) == 2
+
+
+async def test_a_log_that_cannot_be_written_is_told_of_and_fails_no_request(gone: BinaryIO) -> None:
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+    log = AccessLog(gone)
+    for _ in range(512):
+        log.add(make_line())
+    await wait_until(lambda: bool(told))
+    assert isinstance(told[0], BrokenPipeError)
 
 
 def test_answers_are_counted_by_client_status_and_who_decided() -> None:

@@ -32,6 +32,6 @@ async def metrics(request: web.Request) -> web.Response:
     """Give every metric in Prometheus' text form, written in a thread because that takes milliseconds."""
     services = request.app[SERVICES]
     found = services.metrics
-    services.access_log.flush()  # which counts what has been answered since the last time
+    services.access_log.count()  # what has been answered since the last time
     text = await asyncio.to_thread(generate_latest, found.registry)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -43,21 +43,23 @@ class Front(asyncio.Protocol):
         "_task",
         "_timer",
         "_transport",
+        "_unread",
         "_waiting",
     )
+    _reader: PlainReader  # from the time there is a connection
 
     def __init__(self, serving: Serving) -> None:
         """Wait for the connection."""
         self._serving = serving
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._reader = PlainReader(serving.most_body, None)
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._seen: list[bytes] = []
         self._waiting: list[bytes] = []
         self._quiet_since = self._loop.time()
+        self._unread = 0
         self._is_closing = self._is_stuck = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -82,24 +84,22 @@ class Front(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of it; an answer that is being made is made, for what it notes on its way."""
         del exc
-        self._transport = None
-        self._stop_timers()
-        self._leave()
+        self._let_go()
 
     def pause_writing(self) -> None:
         """Answer nothing more until what was answered has been read."""
         self._is_stuck = True
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Go on; no answer is being made, as none was begun meanwhile."""
         self._is_stuck = False
-        if self._task is None:
-            self._go_on()
+        self._go_on()
 
     def close(self) -> None:
         """End it, after the answer that is being made."""
         self._is_closing = True
         if self._task is None and self._transport is not None:
+            self._stop_patience()
             self._transport.close()
 
     async def shutdown(self, timeout_s: float | None) -> None:
@@ -109,8 +109,6 @@ class Front(asyncio.Protocol):
             await asyncio.wait([task], timeout=timeout_s)
             task.cancel()
             await asyncio.wait([task])
-        if self._transport is not None:
-            self._transport.close()
 
     def _take(self, data: bytes) -> None:
         found = self._reader.feed(data)
@@ -127,6 +125,7 @@ class Front(asyncio.Protocol):
             self._hand_over(data)
 
     async def _serve(self, request: PlainRequest) -> None:
+        said = b""
         try:
             answer = await self._serving.answer(request)
             stays = request.keep_alive and answer.keep_alive is not False and not self._is_closing
@@ -137,8 +136,9 @@ class Front(asyncio.Protocol):
         finally:
             self._task = None
             self._leave()
-        transport = self._transport
-        if transport is None or transport.is_closing():
+            if not said and self._transport is not None:  # cancelled: the next answer would be taken for this one
+                self._transport.abort()
+        if (transport := self._transport) is None:
             return
         transport.write(said)
         if not stays:
@@ -149,46 +149,52 @@ class Front(asyncio.Protocol):
             self._go_on()
 
     def _go_on(self) -> None:
+        """Take what waits, unless the last answer has yet to be read, or was the last one of all."""
+        transport = self._transport
+        if not self._waiting or self._is_stuck or transport is None or transport.is_closing():
+            return
         waiting, self._waiting = self._waiting, []
-        if waiting and self._transport is not None and not self._is_stuck:
-            self._transport.resume_reading()
-            self._take(b"".join(waiting))
+        transport.resume_reading()
+        self._take(b"".join(waiting))
 
     def _hand_over(self, data: bytes) -> None:
         """Let aiohttp have the connection, with all that was sent of a request."""
-        transport, self._transport = self._transport, None
-        self._stop_timers()
-        self._leave()
-        if transport is None:
+        if (transport := self._transport) is None:
             return
-        if self._is_closing:
-            transport.close()
-            return
+        sent = b"".join((*self._seen, data))
+        self._let_go()
         other = self._serving.others()
         transport.set_protocol(other)
         other.connection_made(transport)
-        other.data_received(b"".join((*self._seen, data)))
-        self._seen.clear()
+        other.data_received(sent)
+
+    def _let_go(self) -> None:
+        """Have nothing more to do with the connection, and keep nothing that was sent, also while an answer is made."""
+        self._transport = None
+        self._stop_patience()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._reader.end()
+        self._waiting.clear()
+        self._leave()
 
     def _look(self) -> None:
-        """End a connection on which nothing has been answered for long."""
-        transport, now = self._transport, self._loop.time()
+        """End a connection on which nothing has been answered for long, and nothing been read of what was."""
+        if (transport := self._transport) is None:
+            return
+        now, unread = self._loop.time(), transport.get_write_buffer_size()
+        if unread != self._unread:
+            self._unread, self._quiet_since = unread, now
         end = self._quiet_since + self._serving.keepalive_s
         if self._task is not None or now < end:
             self._timer = self._loop.call_at(max(end, now + _LOOK_AGAIN_S), self._look)
-        elif transport is not None:
+        else:
             transport.abort()  # `close` would wait for an answer to be read that nobody reads
 
     def _stop_patience(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
-
-    def _stop_timers(self) -> None:
-        self._stop_patience()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _leave(self) -> None:
         """Be forgotten by the listener once there is neither a connection nor an answer to make."""

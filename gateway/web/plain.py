@@ -86,6 +86,13 @@ class PlainReader:
         self._size = self._starts = 0
         self._is_whole = self._twice = False
 
+    def end(self) -> None:
+        """Let go of the parser; there is nothing more to be had here.
+
+        Reader and parser know each other: by themselves they would stay until somebody looks for cycles.
+        """
+        self._parser = None
+
     def feed(self, data: bytes) -> PlainRequest | Reading:
         """Give the request that ends with `data`; after ODD there is nothing more to be had here."""
         if not self._size and not data.startswith(b"POST /"):

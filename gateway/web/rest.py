@@ -167,8 +167,8 @@ def _report(services: Services, request: Request, route: str, status: int, facts
     method = request.method if request.method in _METHODS else "other"
     services.metrics.count_call(method, status)
     if services.access_log.is_on:
-        ms = (time.perf_counter() - started) * 1000
-        services.access_log.add((time.time(), ms, request_id, method, route, status, code))
+        seconds = time.perf_counter() - started
+        services.access_log.add_call((time.time(), seconds, request_id, method, route, status, code))
 
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})

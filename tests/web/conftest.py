@@ -1,12 +1,18 @@
 """A stage for every test of the edge, on an empty Redis."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import pytest
 
 from gateway.store.connection import Store
 from tests.stage import Stage, run_stage
 from tests.web.callers import Caller
+
+
+def pytest_asyncio_loop_factories(item: pytest.Function) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run each test on every event loop that its module names in `LOOPS`, else on Python's own alone."""
+    return getattr(item.module, "LOOPS", {"asyncio": asyncio.new_event_loop})
 
 
 @pytest.fixture

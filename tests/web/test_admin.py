@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.demo.target import Trouble
+from gateway.telemetry import AccessLog
 from tests.stage import DELIVERY, Stage, run_stage
 from tests.store.servers import connected
 from tests.web.processes import run_process
@@ -20,7 +22,7 @@ MIXED = {
 async def read_metrics(stage: Stage) -> dict[str, float]:
     """Give every sample by its name and labels; the text is read by Prometheus' own parser."""
     answer = await stage.admin("/metrics")
-    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert (answer.status, answer.headers["Content-Type"].partition(";")[0]) == (200, "text/plain")
     samples = [one for family in text_string_to_metric_families(answer.raw.decode()) for one in family.samples]
     return {one.name + json.dumps(one.labels, sort_keys=True): one.value for one in samples}
 
@@ -79,6 +81,19 @@ async def test_metrics_count_answers_and_losses_without_ids(clean_url: str) -> N
         assert found["gateway_requests_under_way{}"] == 0
         assert found["gateway_store_connected{}"] == 1
         assert not [name for name in found if "visible" in name]
+
+
+async def test_metrics_are_told_also_when_nobody_takes_the_log(clean_url: str) -> None:
+    """gw:Q1: what has been answered is counted for a scrape without being written."""
+    end, other = os.pipe()
+    os.close(end)
+    with os.fdopen(other, "wb", buffering=0) as gone:
+        async with run_stage(clean_url) as stage:
+            services = stage.running.services
+            services.access_log = AccessLog(gone, services.metrics)
+            await stage.post(MIXED)
+            found = await read_metrics(stage)
+            assert found['gateway_answers_total{"client": "demo", "decided": "mixed", "status": "200"}'] == 1
 
 
 async def test_any_number_of_wrong_requests_makes_no_new_series(clean_url: str) -> None:
@@ -149,9 +164,9 @@ async def test_bodies_that_trickle_in_do_not_switch_target_off_for_others(bundle
             writer.close()
 
 
-async def test_of_several_forwarded_lines_the_last_hop_counts(bundled_url: str) -> None:
+async def test_of_several_forwarded_lines_the_last_hop_counts(clean_url: str) -> None:
     """RFC 9110 §5.3: lines of one header are one list; a balancer may append its own line."""
-    async with run_stage(bundled_url, {"GATEWAY_WEB__VISITOR_ADDRESS": "forwarded"}) as stage:
+    async with run_stage(clean_url, {"GATEWAY_WEB__VISITOR_ADDRESS": "forwarded"}) as stage:
         headers = [("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.9")]
         body = {"context": {}, "execute": {"mboxes": [{"index": 1, "name": "recommendations"}]}}
         await stage.post(body, headers)

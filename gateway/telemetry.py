@@ -60,18 +60,13 @@ class AccessLog:
     """What is known of answered requests, counted, and written as log lines, many at once a few times a second."""
 
     def __init__(self, stream: BinaryIO | None, metrics: "Metrics | None" = None) -> None:
-        """Write to `stream`, None writes nothing; count delivery requests in `metrics`."""
+        """Write to `stream`, None writes nothing; count in `metrics`."""
         self._stream = stream
         self._metrics = metrics
         self._lines: list[Line] = []
         self._calls: list[CallLine] = []
-        self._counted = 0
+        self._counted = self._counted_calls = 0
         self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def is_on(self) -> bool:
-        """Whether lines are written at all."""
-        return self._stream is not None
 
     def add(self, line: Line) -> None:
         """Take the facts of a delivery request; it is counted and written within a quarter of a second."""
@@ -80,7 +75,7 @@ class AccessLog:
             self._plan_flush()
 
     def add_call(self, line: CallLine) -> None:
-        """Take the facts of a call of a signed-in endpoint; it is written within a quarter of a second."""
+        """Take the facts of a call of a signed-in endpoint; as `add`."""
         self._calls.append(line)
         if self._timer is None or len(self._calls) == _MOST_LINES:
             self._plan_flush()
@@ -89,7 +84,8 @@ class AccessLog:
         """Count what has been gathered and is not counted yet; nothing is written, which may fail."""
         if self._metrics is not None:
             self._metrics.count_answers(self._lines[self._counted :])
-            self._counted = len(self._lines)
+            self._metrics.count_calls(self._calls[self._counted_calls :])
+            self._counted, self._counted_calls = len(self._lines), len(self._calls)
 
     def flush(self) -> None:
         """Count and write what has been gathered, requests before calls; raises OSError where it cannot be written."""
@@ -98,7 +94,7 @@ class AccessLog:
             self._timer = None
         self.count()
         lines, self._lines, self._counted = self._lines, [], 0
-        calls, self._calls = self._calls, []
+        calls, self._calls, self._counted_calls = self._calls, [], 0
         if self._stream is not None and (lines or calls):
             facts = (*map(_make_line, lines), *map(_make_call, calls))
             self._stream.write(b"".join([_encode(fact) + b"\n" for fact in facts]))
@@ -151,10 +147,10 @@ class Metrics:
         """Count one reason why an answer lacked something."""
         self._degraded.labels(reason).inc()
 
-    def count_call(self, method: str, status: int) -> None:
-        """Count one answered call of a signed-in endpoint, by its method and HTTP status."""
-        key = (method, status)
-        self._calls[key] = self._calls.get(key, 0) + 1
+    def count_calls(self, lines: Sequence[CallLine]) -> None:
+        """Count answered calls of signed-in endpoints, by method and HTTP status."""
+        for key, number in Tally((line[3], line[5]) for line in lines).items():
+            self._calls[key] = self._calls.get(key, 0) + number
 
     def count_event(self, event: str) -> None:
         """Count one fact by its event name."""
@@ -259,20 +255,22 @@ class _Watch(Collector):
         return family
 
 
-def _make_call(line: CallLine) -> dict[str, object]:
-    """Give one answered call of a signed-in endpoint as it is logged."""
-    at, seconds, request_id, method, route, http_status, code = line
-    return {
-        "event": "web.answered",
-        "level": "info",
-        "timestamp": _show_time(at),
-        "request_id": request_id,
-        "method": method,
-        "route": route,
-        "http_status": http_status,
-        "code": code,
-        "ms": round(seconds * 1000, 2),
-    }
+class _Called(Struct):
+    """One answered call of a signed-in endpoint as it is logged."""
+
+    event: str
+    level: str
+    timestamp: str
+    request_id: str
+    method: str
+    route: str
+    http_status: int
+    code: str
+    ms: float
+
+
+def _make_call(line: CallLine) -> _Called:
+    return _Called("web.answered", "info", _show_time(line[0]), *line[2:], round(line[1] * 1000, 2))
 
 
 class _Answered(Struct):

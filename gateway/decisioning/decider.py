@@ -65,6 +65,10 @@ class Settled(Struct, frozen=True, kw_only=True):
         """What was done without the counters, as a reason for `x-gateway-degraded` (X3); "" where they answered."""
         return f"caps-{self.decision.store_mode}" if self.decision.store_mode else ""
 
+    def respond(self) -> JsonObject:
+        """Give the response; where `is_long` says so that takes milliseconds."""
+        return respond(self.decision, self.proposition_id, self.created_ms)
+
 
 class Decider:
     """Makes decisions; one for each worker."""
@@ -119,15 +123,12 @@ class Decider:
         self._record(settled, asking)
         return settled
 
-    async def respond(self, settled: Settled, deadline: float) -> JsonObject:
-        """Give the response of a decision; one with a long trace is written beside the event loop.
+    async def respond_aside(self, settled: Settled, deadline: float) -> JsonObject:
+        """Give the response of a long decision, written beside the event loop.
 
         Never fails for want of time: what was counted has to be handed out, for no status but 200 counts (dec §12).
         """
-        if not settled.is_long:
-            return respond(settled.decision, settled.proposition_id, settled.created_ms)
-        write = partial(respond, settled.decision, settled.proposition_id, settled.created_ms)
-        return await self._aside.finish(write, deadline - _MARGIN_S)
+        return await self._aside.finish(settled.respond, deadline - _MARGIN_S)
 
     async def run_aside(self, work: Callable[[], Result], deadline: float) -> Result:
         """Do something long beside the event loop. Raises Problem 503 at `deadline`."""

@@ -114,7 +114,9 @@ async def _make_answer(call: Call, view: View, asking: Asking, request: Decision
         degraded.append(reason)
     if request.is_dry:
         await asyncio.sleep(0)
-    return encode(await decider.respond(settled, asking.deadline))
+    if settled.is_long:
+        return encode(await decider.respond_aside(settled, asking.deadline))
+    return encode(settled.respond())
 
 
 async def list_offers(call: Call) -> Answer:

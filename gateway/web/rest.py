@@ -165,10 +165,8 @@ def list_methods(methods: Mapping[str, RestHandler]) -> str:
 def _report(services: Services, request: Request, route: str, status: int, facts: tuple[str, str, float]) -> None:
     request_id, code, started = facts
     method = request.method if request.method in _METHODS else "other"
-    services.metrics.count_call(method, status)
-    if services.access_log.is_on:
-        seconds = time.perf_counter() - started
-        services.access_log.add_call((time.time(), seconds, request_id, method, route, status, code))
+    seconds = time.perf_counter() - started
+    services.access_log.add_call((time.time(), seconds, request_id, method, route, status, code))
 
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})

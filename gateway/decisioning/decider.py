@@ -82,6 +82,7 @@ class Decider:
         self._caps = caps
         self._events = events
         self._metrics = metrics
+        self._clock = asyncio.get_running_loop().time
         self._advice = Advice(time.monotonic)
         self._aside = Aside()
         self._told: set[tuple[str, int]] = set()
@@ -107,7 +108,12 @@ class Decider:
         proposition_id = new_uuid()
         claimant = Claimant(asking.space, asking.container, profile.canonical_id)
         for attempt in range(_MOST_ROUNDS):
-            verdict = await self._claim(claimant, selection, f"{proposition_id}:{attempt}", deadline)
+            if selection.is_dry or selection.is_empty:
+                verdict = await self._look(claimant, selection, deadline)
+            else:
+                verdict = await self._caps.claim(claimant, selection, f"{proposition_id}:{attempt}", deadline)
+            if not isinstance(verdict, Unavailable) and verdict.room:
+                self._advice.learn(asking.space, asking.container, selection, verdict.room)
             if is_long and isinstance(verdict, Refused):
                 following = await self._aside.run(partial(decision.settle, verdict), deadline)
             else:
@@ -145,7 +151,7 @@ class Decider:
             merge_policy=request.merge_policy,
         )
         try:
-            if asking.deadline - asyncio.get_running_loop().time() > self._ample_s:
+            if asking.deadline - self._clock() > self._ample_s:
                 return await finding  # the store gives up long before; a timer of its own is saved
             async with asyncio.timeout_at(asking.deadline - _MARGIN_S):
                 return await finding
@@ -153,18 +159,12 @@ class Decider:
             message = "The profile cannot be read just now; try again"
             raise Problem(503, "profile-unavailable", message, headers=_RETRY) from error
 
-    async def _claim(self, claimant: Claimant, selection: Selection, claim_id: str, deadline: float) -> Verdict:
-        if selection.is_dry:  # what has no cap need not be read
-            claims = tuple([claim for claim in selection.claims if claim.cap is not None])
-            if not claims and not selection.probes:
-                return _GRANTED
-            selection = Selection(claims, selection.probes, is_dry=True)
-        elif selection.is_empty:
+    async def _look(self, claimant: Claimant, selection: Selection, deadline: float) -> Verdict:
+        """Give the verdict on a selection that counts nothing; what has no cap need not be read."""
+        claims = tuple([claim for claim in selection.claims if claim.cap is not None])
+        if not claims and not selection.probes:
             return _GRANTED
-        verdict = await self._caps.claim(claimant, selection, claim_id, deadline)
-        if not isinstance(verdict, Unavailable):
-            self._advice.learn(claimant.space, claimant.container, selection, verdict.room)
-        return verdict
+        return await self._caps.claim(claimant, Selection(claims, selection.probes, is_dry=True), "", deadline)
 
     def _record(self, settled: Settled, asking: Asking) -> None:
         decision = settled.decision

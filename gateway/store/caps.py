@@ -105,6 +105,7 @@ class Caps:
         # these ends by itself. A cluster may send on from node to node.
         longest = _LOOKS * settings.timeout_ms / 1000
         self._ample_s = longest if isinstance(nodes, Single) else math.inf
+        self._clock = asyncio.get_running_loop().time
         self._forms: dict[bytes, Form] = {}
 
     async def claim(self, claimant: Claimant, selection: Selection, claim_id: str, deadline: float) -> Verdict:
@@ -118,7 +119,7 @@ class Caps:
         """
         if selection.is_empty:
             return Granted()
-        now = asyncio.get_running_loop().time()
+        now = self._clock()
         limit = min(deadline, now + self._patience_s)
         try:
             if selection.is_dry:

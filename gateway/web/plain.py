@@ -63,13 +63,13 @@ class PlainReader:
     __slots__ = (
         "_body",
         "_headers",
+        "_is_odd",
         "_is_whole",
         "_most",
         "_parser",
         "_remote",
         "_size",
         "_starts",
-        "_twice",
         "_url",
     )
 
@@ -84,7 +84,7 @@ class PlainReader:
         self._url = self._body = b""
         self._headers: dict[str, str] = {}
         self._size = self._starts = 0
-        self._is_whole = self._twice = False
+        self._is_whole = self._is_odd = False
 
     def end(self) -> None:
         """Let go of the parser; there is nothing more to be had here.
@@ -119,7 +119,7 @@ class PlainReader:
         headers, size = self._headers, len(self._body)
         return (
             self._starts == 1
-            and not self._twice
+            and not self._is_odd
             and "host" in headers
             and "content-length" in headers
             and len(headers) <= _MOST_HEADERS
@@ -143,8 +143,11 @@ class PlainReader:
         """Take a header."""
         known = _read_name(name)
         if known in self._headers:
-            self._twice = True
-        self._headers[known] = value.strip().decode("utf-8", "surrogateescape")
+            self._is_odd = True
+        try:
+            self._headers[known] = value.strip().decode()
+        except UnicodeDecodeError:
+            self._is_odd = True
 
     def on_body(self, piece: bytes) -> None:
         """Take some of the body."""

@@ -23,7 +23,7 @@ def read(data: bytes) -> PlainRequest | Reading:
 
 
 def test_a_plain_request_is_read() -> None:
-    found = read(make(b"X-A:  b \t", b"Cookie: a=\xc3\xa4", b"X-Odd: \xff", body=b'{"a":1}'))
+    found = read(make(b"X-A:  b \t", b"Cookie: a=\xc3\xa4", body=b'{"a":1}'))
     assert isinstance(found, PlainRequest)
     assert (found.method, found.path, found.raw_path) == (
         "POST",
@@ -33,7 +33,6 @@ def test_a_plain_request_is_read() -> None:
     assert (found.body, found.remote, found.keep_alive) == (b'{"a":1}', "10.0.0.1", True)
     assert found.headers["x-a"] == "b"
     assert found.headers["COOKIE"] == "a=ä"
-    assert found.headers["X-Odd"] == "\udcff"
     assert found.rel_url.raw_query_string == "client=demo"
 
 
@@ -75,6 +74,7 @@ ODD = {
     "a blank before the colon": make(b"X-A : 1"),
     "a bare line feed": make(b"X-A: 1\nX-B: 2"),
     "no header": make(b"X-A"),
+    "a header that is not UTF-8": make(b"X-A: \xff"),
     "a control character": make(b"X-A: \x01"),
     "a length with a sign": HEAD + b"Content-Length: +2\r\n\r\n{}",
     "too long a body": make(body=b"1" * (MOST + 1)),

@@ -18,7 +18,10 @@ _TEXT = OPERATE.read_text(encoding="utf-8")
 _SOURCES = "\n".join(
     path.read_text(encoding="utf-8") for path in sorted((ROOT / "gateway").rglob("*.py")) if "demo" not in path.parts
 )
-_EVENT = r"(?:get_log\(\)\.\w+|log\.\w+|report|count_event)\(\s*\"([a-z]+\.[a-z_]+)\"|\"event\": \"([a-z.]+)\""
+_EVENT = (
+    r"(?:get_log\(\)\.\w+|log\.\w+|report|count_event)\(\s*\"([a-z]+\.[a-z_]+)\""
+    r"|_(?:Answered|Called)\(\"([a-z.]+)\""
+)
 
 
 def column(heading: str, number: int = 0) -> set[str]:

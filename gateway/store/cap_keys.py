@@ -1,7 +1,7 @@
 """Key names of caps: `{<container>:<shard>}` is the hash tag, so that one script may take all keys of a shard (gw:C3).
 
-An organisation's sandbox is a digest; profile and claim ids are keyed hashes (gw:S6). Container and offer ids are ids
-of the repository and may be seen.
+An organisation's sandbox is a digest; profile ids are keyed hashes (gw:S6). Container and offer ids are ids of the
+repository and may be seen, and so may claim ids, which the gateway draws at random.
 """
 
 import re
@@ -69,9 +69,9 @@ class Shard(Struct, frozen=True, dict=True):
         """Give the pattern that matches the profiles' keys in all shards of the container."""
         return f"caps:{self.space}:{{{self.container}:*}}:profile:*".encode()
 
-    def claim(self, digest: str) -> bytes:
-        """Give the key of a claim's verdict."""
-        return self._key(f"claim:{digest}")
+    def claim(self, claim_id: str) -> bytes:
+        """Give the key of a claim's verdict; claim ids are drawn here at random, and say of nobody who it is."""
+        return self._key(f"claim:{claim_id}")
 
     def _key(self, part: str) -> bytes:
         return f"{self._begin}{part}".encode()
@@ -109,10 +109,6 @@ class CapKeys:
     def digest_profile(self, container: str, profile_id: str) -> str:
         """Give what stands for a profile in a container's keys."""
         return self._digests.after(("profile", container), profile_id)
-
-    def digest_claim(self, container: str, claim_id: str) -> str:
-        """Give what stands for a claim in a container's keys."""
-        return self._digests.after(("claim", container), claim_id)
 
     def digest_event(self, space: Space, container: str, event_id: str) -> str:
         """Give what stands for a reported event in the key that notes it."""

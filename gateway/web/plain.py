@@ -11,11 +11,14 @@ from typing import Any
 
 import httptools
 from aiohttp import web
+from msgspec import Struct
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 _LONGEST_HEAD = 8190  # the least of aiohttp's limits: what is longer is for it to refuse
 _MOST_HEADERS = 128
+_MOST_KNOWN, _LONGEST_KNOWN = 512, 2048
+_END = b"\r\n\r\n"
 _LONGEST_NUMBER = 10
 _URL = re.compile(rb"/(?!/)[^%?#]*(?:\?[^#]*)?")  # a path to be taken as it is written
 _CONNECTIONS = frozenset(("close", "keep-alive", "Keep-Alive"))
@@ -31,6 +34,20 @@ class Reading(Enum):
     """it is for aiohttp to read, or to refuse"""
 
 
+class Head(Struct, frozen=True):
+    """What a plain request says before its body, which is `length` bytes long."""
+
+    raw_path: str
+    path: str
+    headers: CIMultiDictProxy[str]
+    keep_alive: bool
+    length: int
+
+
+Heads = dict[bytes, Head]
+"""Heads as they were sent, and what they say: callers that keep a connection mostly send the same one again."""
+
+
 class PlainRequest:
     """A whole request, with as much of aiohttp's interface as handlers use."""
 
@@ -38,12 +55,12 @@ class PlainRequest:
 
     method = "POST"
 
-    def __init__(self, raw_path: str, headers: dict[str, str], body: bytes, remote: str | None) -> None:
+    def __init__(self, head: Head, body: bytes, remote: str | None) -> None:
         """Keep what was said, and from which address."""
-        self.raw_path = raw_path
-        self.path = raw_path.partition("?")[0]
-        self.headers = CIMultiDictProxy(CIMultiDict(headers))
-        self.keep_alive = headers.get("connection") != "close"
+        self.raw_path = head.raw_path
+        self.path = head.path
+        self.headers = head.headers
+        self.keep_alive = head.keep_alive
         self.body = body
         self.remote = remote
 
@@ -63,6 +80,7 @@ class PlainReader:
     __slots__ = (
         "_body",
         "_headers",
+        "_heads",
         "_is_odd",
         "_is_whole",
         "_most",
@@ -73,9 +91,10 @@ class PlainReader:
         "_url",
     )
 
-    def __init__(self, most_body: int, remote: str | None) -> None:
-        """Take bodies of at most `most_body` bytes, from the address `remote`."""
+    def __init__(self, most_body: int, remote: str | None, heads: Heads) -> None:
+        """Take bodies of at most `most_body` bytes, from the address `remote`; `heads` are those read lately."""
         self._most = most_body
+        self._heads = heads
         self._remote = remote
         self._parser: Any = httptools.HttpRequestParser(self)
         self._begin()
@@ -95,8 +114,13 @@ class PlainReader:
 
     def feed(self, data: bytes) -> PlainRequest | Reading:
         """Give the request that ends with `data`; after ODD there is nothing more to be had here."""
-        if not self._size and not data.startswith(b"POST /"):
-            return Reading.ODD
+        if not self._size:
+            end = data.find(_END, 0, _LONGEST_HEAD) + len(_END)
+            head = self._heads.get(data[:end])
+            if head is not None and len(data) - end == head.length:
+                return PlainRequest(head, data[end:], self._remote)
+            if not data.startswith(b"POST /"):
+                return Reading.ODD
         self._size += len(data)
         try:
             self._parser.feed_data(data)
@@ -106,9 +130,24 @@ class PlainReader:
             return Reading.MORE if self._can_become_plain() else Reading.ODD
         if not self._is_plain():
             return Reading.ODD
-        request = PlainRequest(self._url.decode(), self._headers, self._body, self._remote)
+        head, body = self._make_head(), self._body
+        if self._size == len(data):
+            self._remember(data[: len(data) - len(body)], head)
         self._begin()
-        return request
+        return PlainRequest(head, body, self._remote)
+
+    def _make_head(self) -> Head:
+        raw_path, headers = self._url.decode(), self._headers
+        keeps_alive = headers.get("connection") != "close"
+        shown = CIMultiDictProxy(CIMultiDict(headers))
+        return Head(raw_path, raw_path.partition("?")[0], shown, keeps_alive, len(self._body))
+
+    def _remember(self, sent: bytes, head: Head) -> None:
+        """Know the head of a plain request again: the same bytes, with as long a body, say the same."""
+        if len(self._heads) >= _MOST_KNOWN:
+            self._heads.clear()
+        if len(sent) <= _LONGEST_KNOWN and sent.find(_END) == len(sent) - len(_END):
+            self._heads[sent] = head
 
     def _can_become_plain(self) -> bool:
         """Whether the rest is worth waiting for; only what is short enough is looked at, so that it costs nothing."""

@@ -8,7 +8,7 @@ from aiohttp.http import HttpRequestParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.web.plain import PlainReader, PlainRequest, Reading
+from gateway.web.plain import Heads, PlainReader, PlainRequest, Reading
 
 MOST = 1000
 HEAD = b"POST /rest/v1/delivery?client=demo HTTP/1.1\r\nHost: gateway\r\n"
@@ -19,7 +19,7 @@ def make(*headers: bytes, body: bytes = b"{}", start: bytes = HEAD) -> bytes:
 
 
 def read(data: bytes) -> PlainRequest | Reading:
-    return PlainReader(MOST, "10.0.0.1").feed(data)
+    return PlainReader(MOST, "10.0.0.1", {}).feed(data)
 
 
 def test_a_plain_request_is_read() -> None:
@@ -37,11 +37,65 @@ def test_a_plain_request_is_read() -> None:
 
 
 def test_one_reader_reads_one_request_after_the_other() -> None:
-    reader = PlainReader(MOST, None)
+    reader = PlainReader(MOST, None, {})
     for body in (b"{}", b"", b"[1]"):
         found = reader.feed(make(b"Connection: keep-alive", body=body))
         assert isinstance(found, PlainRequest)
         assert found.body == body
+
+
+def test_a_head_that_was_read_is_known_again_on_any_connection_of_the_listener() -> None:
+    heads: Heads = {}
+    first = PlainReader(MOST, "10.0.0.1", heads).feed(make(b"X-A: 1", body=b"[1]"))
+    again = PlainReader(MOST, "10.0.0.2", heads).feed(make(b"X-A: 1", body=b"[2]"))
+    assert isinstance(first, PlainRequest)
+    assert isinstance(again, PlainRequest)
+    assert again.headers is first.headers
+    assert (first.body, first.remote, again.body, again.remote) == (b"[1]", "10.0.0.1", b"[2]", "10.0.0.2")
+
+
+@pytest.mark.parametrize(("tail", "means"), [(b"{", Reading.MORE), (b"", Reading.MORE), (b"{}}", Reading.ODD)])
+def test_a_known_head_does_not_make_a_body_of_another_length_whole(tail: bytes, means: Reading) -> None:
+    heads: Heads = {}
+    reader = PlainReader(MOST, None, heads)
+    assert isinstance(reader.feed(make()), PlainRequest)
+    assert reader.feed(make().removesuffix(b"{}") + tail) is means
+
+
+def test_a_known_head_is_read_in_pieces_too() -> None:
+    reader = PlainReader(MOST, None, {})
+    assert isinstance(reader.feed(make()), PlainRequest)
+    assert reader.feed(make()[:-1]) is Reading.MORE
+    assert isinstance(reader.feed(b"}"), PlainRequest)
+    assert isinstance(reader.feed(make()), PlainRequest)
+
+
+def test_the_rest_of_a_request_is_never_taken_for_a_known_head() -> None:
+    reader = PlainReader(5 * MOST, None, {})
+    assert isinstance(reader.feed(make()), PlainRequest)
+    outer = make(body=make() + b"1")
+    assert reader.feed(outer.removesuffix(make() + b"1")) is Reading.MORE
+    assert reader.feed(make()) is Reading.MORE
+    found = reader.feed(b"1")
+    assert isinstance(found, PlainRequest)
+    assert found.body == make() + b"1"
+
+
+def test_what_came_in_pieces_or_is_long_is_not_remembered() -> None:
+    heads: Heads = {}
+    reader = PlainReader(MOST, None, heads)
+    reader.feed(make()[:30])
+    assert isinstance(reader.feed(make()[30:]), PlainRequest)
+    assert isinstance(reader.feed(make(b"X-A: " + b"a" * 2048)), PlainRequest)
+    assert not heads
+
+
+def test_few_heads_are_remembered() -> None:
+    heads: Heads = {}
+    reader = PlainReader(MOST, None, heads)
+    for number in range(2000):
+        assert isinstance(reader.feed(make(b"X-A: %d" % number)), PlainRequest)
+    assert 0 < len(heads) <= 512
 
 
 def test_a_caller_may_ask_for_the_end_of_the_connection() -> None:
@@ -95,7 +149,7 @@ def test_what_is_odd_is_left_to_aiohttp(name: str) -> None:
 
 @pytest.mark.parametrize("missing", range(1, len(make())))
 def test_while_something_is_missing_there_is_no_request(missing: int) -> None:
-    data, reader = make(b"X-A: 1"), PlainReader(MOST, None)
+    data, reader = make(b"X-A: 1"), PlainReader(MOST, None, {})
     at = max(6, len(data) - missing)
     assert reader.feed(data[:at]) is Reading.MORE
     assert isinstance(reader.feed(data[at:]), PlainRequest)
@@ -143,8 +197,25 @@ async def read_like_aiohttp(data: bytes) -> list[tuple[object, ...]]:
 @example(make())
 @settings(max_examples=500)
 async def test_a_request_that_is_plain_is_read_as_aiohttp_reads_it(data: bytes) -> None:
-    found = read(data)
-    if isinstance(found, PlainRequest):
-        headers = sorted((name.lower(), value) for name, value in found.headers.items())
-        ours = (found.method, found.raw_path, found.path, headers, found.body, not found.keep_alive)
-        assert await read_like_aiohttp(data) == [ours]
+    heads: Heads = {}
+    for _ in range(2):  # the second time its head is known
+        found = PlainReader(MOST, None, heads).feed(data)
+        if isinstance(found, PlainRequest):
+            headers = sorted((name.lower(), value) for name, value in found.headers.items())
+            ours = (found.method, found.raw_path, found.path, headers, found.body, not found.keep_alive)
+            assert await read_like_aiohttp(data) == [ours]
+
+
+@given(st.lists(requests(), max_size=6))
+@settings(max_examples=300)
+def test_known_heads_change_nothing_about_what_is_read(sent: list[bytes]) -> None:
+    heads: Heads = {}
+    for data in [*sent, *sent]:
+        known, fresh = PlainReader(MOST, None, heads).feed(data), PlainReader(MOST, None, {}).feed(data)
+        assert _show(known) == _show(fresh)
+
+
+def _show(found: PlainRequest | Reading) -> object:
+    if isinstance(found, Reading):
+        return found
+    return found.raw_path, found.path, list(found.headers.items()), found.body, found.keep_alive

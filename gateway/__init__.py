@@ -30,7 +30,7 @@
       instances, operations   what is kept, one delete     query, filters, ordering, search   what a list asks for
       inventory, catalog, ranking      stored objects to a compiled container, candidates ranked
       request_schemas, decision_requests, plain_requests, model, providers   what is asked, checked
-      decide, eligibility, arbitration, capping   who gets what, and what has to be counted first
+      decide, eligibility, arbitration, capping, counters   who gets what, and what has to be counted first
       response, content, trace, candidates, diagnostics, effort   answers, and why
       mboxes, displays, events         offers behind mboxes, tokens, what is recorded
     store/caps, escrow, epoch, cluster, decision_events   what counts, and what is told of it

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from gateway.offers.capping import Counter, Selection
+from gateway.offers.capping import Selection
+from gateway.offers.counters import Counter
 from gateway.offers.instances import Space
 
 _LIFE_S = 1.0

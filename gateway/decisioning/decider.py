@@ -65,8 +65,8 @@ class Settled(Struct, frozen=True, kw_only=True):
         """What was done without the counters, as a reason for `x-gateway-degraded` (X3); "" where they answered."""
         return f"caps-{self.decision.store_mode}" if self.decision.store_mode else ""
 
-    def respond(self) -> JsonObject:
-        """Give the response; where `is_long` says so that takes milliseconds."""
+    def respond(self) -> bytes:
+        """Give the response as JSON; where `is_long` says so that takes milliseconds."""
         return respond(self.decision, self.proposition_id, self.created_ms)
 
 
@@ -129,7 +129,7 @@ class Decider:
         self._record(settled, asking)
         return settled
 
-    async def respond_aside(self, settled: Settled, deadline: float) -> JsonObject:
+    async def respond_aside(self, settled: Settled, deadline: float) -> bytes:
         """Give the response of a long decision, written beside the event loop.
 
         Never fails for want of time: what was counted has to be handed out, for no status but 200 counts (dec §12).

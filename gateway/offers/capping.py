@@ -4,43 +4,13 @@ A claim is one atomic step of the store: every counter has room for its amount a
 store tells what is left. Nothing is reserved and given back, so nothing can leak (dec:CA8).
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct
 
+from gateway.offers.counters import SCOPES, Claim, Counter, Scope
 from gateway.offers.inventory import ENDLESS, PersonalizedOffer
-
-
-class Scope(NamedTuple):
-    """What a cap counts over: its name, the reason it gives in a trace, and where an offer keeps it."""
-
-    name: str
-    reason: str
-    cap: Callable[[PersonalizedOffer], int | None]
-
-
-SCOPES = (
-    Scope("global", "global-cap", attrgetter("global_cap")),
-    Scope("profile", "profile-cap", attrgetter("profile_cap")),
-)
-"""Every offer has one counter a scope (dec:CA3), with or without a cap (dec:CA6); reported in this order (dec §9)."""
-
-
-class Counter(NamedTuple):
-    """One counter: an offer's @id and a scope's name; "profile" is that of the decision's canonical profile."""
-
-    offer: str
-    scope: str
-
-
-class Claim(NamedTuple):
-    """Count `amount` more if that keeps the counter at or below `cap`; without a cap there is always room."""
-
-    counter: Counter
-    amount: int
-    cap: int | None
 
 
 class Selection(Struct, frozen=True):
@@ -140,18 +110,14 @@ class Room:
         return ENDLESS if cap is None else cap - self._known.get(Counter(offer.at_id, scope.name), 0)
 
 
-def claim_options(handed: Iterable[PersonalizedOffer]) -> tuple[Claim, ...]:
+def claim_options(handed: Sequence[PersonalizedOffer]) -> tuple[Claim, ...]:
     """Give the claims for offers about to be handed out; one that is named twice counts twice (dec:CA1)."""
+    if len(handed) == 1:
+        return handed[0].claims
     amounts: dict[PersonalizedOffer, int] = {}
     for offer in handed:
         amounts[offer] = amounts.get(offer, 0) + 1
-    return tuple(
-        [
-            Claim(Counter(offer.at_id, name), amount, cap(offer))
-            for offer, amount in amounts.items()
-            for name, _, cap in SCOPES
-        ]
-    )
+    return tuple([claim._replace(amount=amount) for offer, amount in amounts.items() for claim in offer.claims])
 
 
 def probe_caps(offers: Iterable[PersonalizedOffer]) -> tuple[Claim, ...]:

@@ -40,14 +40,7 @@ def flatten(component: JsonObject) -> JsonObject:
 
 
 def show_content(offer: FallbackOffer, placement_id: str) -> JsonObject:
-    """Give what the offer shows in a placement, not to be changed; nothing without a representation or components."""
-    known = offer.shown.get(placement_id)
-    if known is None:
-        known = offer.shown[placement_id] = _show(offer, placement_id)
-    return known
-
-
-def _show(offer: FallbackOffer, placement_id: str) -> JsonObject:
+    """Give what the offer shows in a placement; nothing without a representation or components."""
     components = offer.representations.get(placement_id, ())
     if not components:
         return {}

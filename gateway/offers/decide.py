@@ -19,8 +19,6 @@ from gateway import pql
 from gateway.errors import Problem, Violation
 from gateway.offers.arbitration import Allotment, Contender
 from gateway.offers.capping import (
-    Claim,
-    Counter,
     Granted,
     Refused,
     Room,
@@ -32,6 +30,7 @@ from gateway.offers.capping import (
     shrinks,
 )
 from gateway.offers.catalog import Catalog, OfferActivity
+from gateway.offers.counters import Claim, Counter
 from gateway.offers.eligibility import Eligibility, explain_dates
 from gateway.offers.instances import JsonObject
 from gateway.offers.inventory import FallbackOffer, PersonalizedOffer

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from gateway import pql
 from gateway.errors import RuleSyntaxError
+from gateway.offers.counters import SCOPES, Claim, Counter
 from gateway.offers.instances import Instance, JsonObject
 from gateway.pql.times import read_timestamp
 
@@ -43,6 +44,11 @@ class Entity(Struct, frozen=True, eq=False, kw_only=True, dict=True):
     def reference(self) -> JsonObject:
         """Id and revision as answers and events name them, not to be changed; made when first asked for."""
         return {"xdm:id": self.at_id, "repo:etag": self.revision}
+
+    @cached_property
+    def written(self) -> msgspec.Raw:
+        """`reference` as JSON."""
+        return msgspec.Raw(msgspec.json.encode(self.reference))
 
 
 class Broken(Entity, frozen=True, eq=False, kw_only=True):
@@ -78,13 +84,13 @@ class OfferFilter(Entity, frozen=True, eq=False, kw_only=True):
 class FallbackOffer(Entity, frozen=True, eq=False, kw_only=True):
     """The answer of last resort; `representations` are component lists by placement.
 
-    `shown` remembers what they add to an option, by placement: it is made once, when it is first asked for.
+    `shown` remembers options with their content as JSON, by placement and by which members of the offer they name.
     """
 
     status: str
     representations: Mapping[str, tuple[JsonObject, ...]]
     characteristics: JsonObject | None = None
-    shown: dict[str, JsonObject] = {}
+    shown: dict[tuple[str, frozenset[str]], msgspec.Raw] = {}
 
 
 class PersonalizedOffer(FallbackOffer, frozen=True, eq=False, kw_only=True):
@@ -108,6 +114,11 @@ class PersonalizedOffer(FallbackOffer, frozen=True, eq=False, kw_only=True):
     def least_cap(self) -> int:
         """The lower cap, ENDLESS without any."""
         return min(self.global_cap or ENDLESS, self.profile_cap or ENDLESS)  # a cap is 1 or more (ent:CC2)
+
+    @cached_property
+    def claims(self) -> tuple[Claim, ...]:
+        """What handing it out once has to claim."""
+        return tuple([Claim(Counter(self.at_id, name), 1, cap(self)) for name, _, cap in SCOPES])
 
 
 class ActivityRecord(Entity, frozen=True, eq=False, kw_only=True):

@@ -1,5 +1,7 @@
 """A settled decision as the newer response (dec §4)."""
 
+import msgspec
+
 from gateway.offers.content import show_content
 from gateway.offers.decide import Decision, Proposition
 from gateway.offers.instances import JsonObject
@@ -21,21 +23,24 @@ PLACEMENT = {
 """What can be asked for in `xdm:includeMetadata`: the member it becomes and where it comes from."""
 
 
-def respond(decision: Decision, proposition_id: str, created_ms: int) -> JsonObject:
-    """Give the response. `created_ms` is the server's clock, in milliseconds, also with `gw:at` (X9)."""
+_OPTIONS = frozenset(OPTION)
+_encode = msgspec.json.Encoder().encode
+
+
+def respond(decision: Decision, proposition_id: str, created_ms: int) -> bytes:
+    """Give the response as JSON. `created_ms` is the server's clock, in milliseconds, also with `gw:at` (X9)."""
     request = decision.plan.request
     answer: JsonObject = {"xdm:propositionId": proposition_id}
     if request.decision_request_id is not None:
         answer["xdm:decisionRequestId"] = request.decision_request_id
-    answer["xdm:propositions"] = [write_proposition(each, request.format) for each in decision.propositions]
+    answer["xdm:propositions"] = [_write_proposition(each, request.format) for each in decision.propositions]
     answer["ode:createDate"] = created_ms
     if request.wants_trace:
         answer["gw:trace"] = trace_decision(decision)
-    return answer
+    return _encode(answer)
 
 
-def write_proposition(proposition: Proposition, wanted: ResponseFormat) -> JsonObject:
-    """Give one proposition with what `wanted` asks for."""
+def _write_proposition(proposition: Proposition, wanted: ResponseFormat) -> JsonObject:
     activity = proposition.activity
     written: JsonObject = {
         "xdm:activity": _write(activity, ACTIVITY, wanted.activity),
@@ -48,17 +53,25 @@ def write_proposition(proposition: Proposition, wanted: ResponseFormat) -> JsonO
     return written
 
 
-def _write_offer(offer: PersonalizedOffer | FallbackOffer, placement: Entity, wanted: ResponseFormat) -> JsonObject:
-    written = _write(offer, OPTION, wanted.option)
-    return {**written, **show_content(offer, placement.at_id)} if wanted.content else written
+def _write_offer(offer: PersonalizedOffer | FallbackOffer, placement: Entity, wanted: ResponseFormat) -> object:
+    """Give an option; with content it is written once, as content may be long."""
+    if not wanted.content:
+        return _write(offer, OPTION, wanted.option)
+    key = (placement.at_id, wanted.option & _OPTIONS)
+    known = offer.shown.get(key)
+    if known is None:
+        shown = {**offer.reference, **_find(offer, OPTION, wanted.option), **show_content(offer, placement.at_id)}
+        known = offer.shown[key] = msgspec.Raw(_encode(shown))
+    return known
 
 
-def _write(entity: Entity, members: dict[str, tuple[str, str]], wanted: frozenset[str]) -> JsonObject:
-    if not wanted:
-        return entity.reference
-    written = dict(entity.reference)
-    for name, (member, attribute) in members.items():
-        value = getattr(entity, attribute, None) if name in wanted else None
-        if value is not None:
-            written[member] = value
-    return written
+def _write(entity: Entity, members: dict[str, tuple[str, str]], wanted: frozenset[str]) -> object:
+    return {**entity.reference, **_find(entity, members, wanted)} if wanted else entity.written
+
+
+def _find(entity: Entity, members: dict[str, tuple[str, str]], wanted: frozenset[str]) -> JsonObject:
+    """Give the wanted members that have a value."""
+    found = (
+        (member, getattr(entity, attribute, None)) for name, (member, attribute) in members.items() if name in wanted
+    )
+    return {member: value for member, value in found if value is not None}

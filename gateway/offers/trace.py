@@ -6,8 +6,8 @@ offers of the container: what is cut off is what the activity's filter, placemen
 
 from collections.abc import Iterator
 
-from gateway.offers.capping import SCOPES
 from gateway.offers.catalog import OfferActivity
+from gateway.offers.counters import SCOPES
 from gateway.offers.decide import Decision
 from gateway.offers.eligibility import Drop, write_instant
 from gateway.offers.instances import JsonObject

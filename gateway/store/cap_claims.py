@@ -6,8 +6,10 @@ from functools import lru_cache
 from msgspec import Struct
 
 from gateway.errors import StoreError
-from gateway.offers.capping import Claim, Counter, Granted, Refused, Selection
+from gateway.offers.capping import Granted, Refused, Selection
+from gateway.offers.counters import Claim, Counter
 from gateway.store.cap_keys import Shard
+from gateway.store.digests import DIGITS
 from gateway.store.packing import pack, pack_script
 from gateway.store.scripts import SCRIPTS
 
@@ -51,21 +53,27 @@ class Form(Struct, frozen=True):
     token: str
     epoch_key: bytes
     epoch: bytes
+    claim: bytes
+    """begin of the key of a claim's verdict"""
     counts: bytes
+    """and begin of the key of a profile's counts"""
     rest: bytes
 
-    def fill(self, claim_key: bytes, profile_key: bytes, selection: Selection) -> bytes:
-        """Give the command that claims `selection`: all claims, then all probes."""
-        claims = (*selection.claims, *selection.probes)
+    def fill(self, claim_id: str, profile: str, selection: Selection) -> bytes:
+        """Give the command that claims `selection` for the profile with this digest: all claims, then all probes."""
+        name, claims = claim_id.encode(), selection.claims + selection.probes
         head, number = _pack_counts(len(claims), len(selection.claims))
-        parts = (head, self.epoch, pack(claim_key), self.counts, pack(profile_key), self.rest, number)
-        return b"".join((*parts, *map(_pack_claim, claims)))
+        size = b"$%d\r\n" % (len(self.claim) + len(name))
+        key = (size, self.claim, name, self.counts, profile.encode(), self.rest)
+        return b"".join((head, self.epoch, *key, number, *map(_pack_claim, claims)))
 
 
 def make_form(shard: Shard, token: str, *, is_sharded: bool, life_s: int) -> Form:
     """Give the form of a shard's claims; a verdict is kept for `life_s` seconds."""
-    arguments = (token.encode(), b"%d" % life_s, b"%d" % is_sharded)
-    return Form(token, shard.epoch, pack(shard.epoch), pack(shard.counts), pack(shard.shares, *arguments))
+    begin = shard.profile("")
+    counts = b"\r\n" + pack(shard.counts) + b"$%d\r\n%b" % (len(begin) + DIGITS, begin)
+    rest = b"\r\n" + pack(shard.shares, token.encode(), b"%d" % life_s, b"%d" % is_sharded)
+    return Form(token, shard.epoch, pack(shard.epoch), shard.claim(""), counts, rest)
 
 
 @lru_cache(maxsize=64)

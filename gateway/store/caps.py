@@ -22,7 +22,8 @@ from gateway.errors import (
     StoreTimeout,
     StoreUnreachable,
 )
-from gateway.offers.capping import Counter, Granted, Refused, Selection, Unavailable, Verdict, judge
+from gateway.offers.capping import Granted, Refused, Selection, Unavailable, Verdict, judge
+from gateway.offers.counters import Counter
 from gateway.offers.instances import Space
 from gateway.store.cap_claims import BAD_EPOCH, CLAIM, Form, Lost, Move, Moves, Outcome, make_form, read_outcome
 from gateway.store.cap_keys import FORMER, SHARDS, CapKeys, Shard, read_name
@@ -67,19 +68,19 @@ class CapCounts(Struct):
 
 
 class _Place(Struct, frozen=True):
-    """Where a claimant's counters are."""
+    """Where a claimant's counters are, and the digest of the profile."""
 
     shards: Sequence[Shard]
     at: Shard
-    profile: bytes
+    profile: str
 
 
 class _Asked(Struct, frozen=True):
-    """What one claim asks, the key of its verdict, and by when it has to be known (of the loop's clock)."""
+    """What one claim asks, and by when its verdict has to be known (of the loop's clock)."""
 
     place: _Place
     selection: Selection
-    claim_key: bytes
+    claim_id: str
     limit: float
 
 
@@ -142,8 +143,7 @@ class Caps:
         return verdict
 
     def _address(self, claimant: Claimant, selection: Selection, claim_id: str, limit: float) -> _Asked:
-        place = self._find(claimant)
-        return _Asked(place, selection, place.at.claim(claim_id), limit)
+        return _Asked(self._find(claimant), selection, claim_id, limit)
 
     async def _begin(self, asked: _Asked) -> Verdict:
         """Claim within the limit, in a shard that may have to be admitted first."""
@@ -179,7 +179,7 @@ class Caps:
         form = self._find_form(asked.place)
         if is_first and not self._nodes.node_of(form.epoch_key).connected:
             raise StoreUnreachable("There is no connection to Redis")
-        command = form.fill(asked.claim_key, asked.place.profile, asked.selection)
+        command = form.fill(asked.claim_id, asked.place.profile, asked.selection)
         try:
             if not self._replication.replicas:
                 return read_outcome(await self._nodes.ask_packed(CLAIM, form.epoch_key, command), asked.selection)
@@ -228,7 +228,7 @@ class Caps:
         everywhere = [counter for counter in asked if counter.scope == "global"]
         replies = await asyncio.gather(
             *(
-                self._read(shard, place.profile if shard == place.at else shard.counts, wanted)
+                self._read(shard, shard.profile(place.profile) if shard == place.at else shard.counts, wanted)
                 for shard in place.shards
                 if (wanted := asked if shard == place.at else everywhere)
             )
@@ -305,7 +305,7 @@ class Caps:
         digest = claimant.digest or self.digest_profile(claimant.container, claimant.profile_id)
         shards = self._keys.all_shards(claimant.space, claimant.container)
         at = shards[self._keys.place(digest)]
-        return _Place(shards, at, at.profile(digest))
+        return _Place(shards, at, digest)
 
     def _blame(self, error: ConfigError) -> None:
         if not self._is_blamed:

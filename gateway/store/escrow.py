@@ -26,7 +26,7 @@ from msgspec import Struct
 
 from gateway.errors import StoreTimeout, StoreUnreachable
 from gateway.ids import new_id
-from gateway.offers.capping import Claim
+from gateway.offers.counters import Claim
 from gateway.store.cap_claims import DRY, FROZEN, MOST, Move
 from gateway.store.cap_keys import Shard
 from gateway.store.cluster import Nodes, Ran

@@ -115,8 +115,8 @@ async def _make_answer(call: Call, view: View, asking: Asking, request: Decision
     if request.is_dry:
         await asyncio.sleep(0)
     if settled.is_long:
-        return encode(await decider.respond_aside(settled, asking.deadline))
-    return encode(settled.respond())
+        return await decider.respond_aside(settled, asking.deadline)
+    return settled.respond()
 
 
 async def list_offers(call: Call) -> Answer:

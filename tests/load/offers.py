@@ -64,7 +64,7 @@ def decide(catalog: Catalog, body: Any) -> bytes:
     decision = Decision(plan, PROFILE, Surroundings(NOW, SOURCE.random))
     decision.select()
     decision.settle(Granted())
-    return msgspec.json.encode(respond(decision, "7d0f7c9a-30a1-4f63-9a5e-1c8a1d2d7b20", 1715769000000))
+    return respond(decision, "7d0f7c9a-30a1-4f63-9a5e-1c8a1d2d7b20", 1715769000000)
 
 
 def core(catalog: Catalog, body: Any) -> Callable[[], object]:

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from gateway.offers.capping import Counter, Granted, Selection, Verdict, judge
+from gateway.offers.capping import Granted, Selection, Verdict, judge
 from gateway.offers.catalog import EMPTY, Catalog, Gone, apply, run_through
+from gateway.offers.counters import Counter
 from gateway.offers.decide import Decision, Surroundings, resolve
 from gateway.offers.decision_requests import read_request
 from gateway.offers.instances import Instance

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.offers.arbitration import Allotment, Contender, Duplicates
-from gateway.offers.capping import Counter, Room
+from gateway.offers.capping import Room
 from gateway.offers.catalog import Catalog
+from gateway.offers.counters import Counter
 from gateway.offers.inventory import PersonalizedOffer
 from gateway.offers.ranking import RankedOrder, rank_by_priority
 from tests.offers import containers

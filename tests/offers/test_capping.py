@@ -8,18 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.offers.capping import (
-    SCOPES,
-    Claim,
-    Counter,
-    Granted,
-    Refused,
-    Room,
-    Selection,
-    Unavailable,
-    Verdict,
-    judge,
-)
+from gateway.offers.capping import Granted, Refused, Room, Selection, Unavailable, Verdict, judge
+from gateway.offers.counters import SCOPES, Claim, Counter
 from gateway.offers.decide import Decision, Surroundings, resolve
 from gateway.offers.decision_requests import read_request
 from gateway.offers.model import ProfileView

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.errors import Problem, Violation
@@ -43,6 +44,11 @@ FIVE = [
     activity("deleting", "F", operation="op-1"),
     activity("lost", "gone"),
 ]
+
+
+def answer_of(decision: Decision, proposition_id: str, created_ms: int) -> dict[str, Any]:
+    answer: dict[str, Any] = msgspec.json.decode(respond(decision, proposition_id, created_ms))
+    return answer
 
 
 def refusal(catalog: Catalog, request: dict[str, Any], **more: Any) -> Problem:
@@ -135,7 +141,7 @@ def test_a_dry_run_can_decide_for_another_instant() -> None:
     catalog = one_activity(offer("X", ends="2024-05-01T00:00:00Z"))
     decision = decide(catalog, body("A", **{"xdm:dryRun": True, "gw:at": "2024-05-01T02:00:00+02:00"}))
     assert names(decision) == [["X"]]
-    assert respond(decision, "id", 1715769000000)["ode:createDate"] == 1715769000000
+    assert answer_of(decision, "id", 1715769000000)["ode:createDate"] == 1715769000000
 
 
 ELIGIBLE = {
@@ -269,7 +275,7 @@ def test_the_first_component_is_flattened_into_the_option(case: tuple[list[dict[
         activity("A", "F"),
         activity("B", "none"),
     )
-    first, second = respond(decide(catalog, request), "id", 0)["xdm:propositions"]
+    first, second = answer_of(decide(catalog, request), "id", 0)["xdm:propositions"]
     (option,) = first["xdm:options"]
     assert option == {"xdm:id": at_id("personalized-offer", "X"), "repo:etag": 1, **expected}
     assert second["xdm:fallback"] == {"xdm:id": at_id("fallback-offer", "default"), "repo:etag": 1, **expected}
@@ -288,7 +294,7 @@ def test_a_response_has_ids_and_revisions_and_nothing_else_unless_asked() -> Non
     request = body("A", "B")
     request["xdm:profiles"][0]["xdm:decisionRequestId"] = "page-77"
     place = {"xdm:id": at_id("offer-placement", "web"), "repo:etag": 1}
-    assert respond(decide(catalog, request), "uuid", 5) == {
+    assert answer_of(decide(catalog, request), "uuid", 5) == {
         "xdm:propositionId": "uuid",
         "xdm:decisionRequestId": "page-77",
         "xdm:propositions": [
@@ -313,7 +319,7 @@ def test_the_requests_own_id_is_there_exactly_when_sent(sent: str | None) -> Non
     request = body("A")
     if sent is not None:
         request["xdm:profiles"][0]["xdm:decisionRequestId"] = sent
-    answer = respond(decide(one_activity(), request), "id", 0)
+    answer = answer_of(decide(one_activity(), request), "id", 0)
     assert answer.get("xdm:decisionRequestId") == sent
 
 
@@ -331,7 +337,7 @@ def test_metadata_come_as_asked_for() -> None:
         "xdm:option": ["name", "characteristics", "priority", "at_id"],
         "xdm:placement": ["name", "channel", "componentType"],
     }
-    answer = respond(decide(catalog, body("A", **{"xdm:responseFormat": {"xdm:includeMetadata": wanted}})), "id", 0)
+    answer = answer_of(decide(catalog, body("A", **{"xdm:responseFormat": {"xdm:includeMetadata": wanted}})), "id", 0)
     (proposition,) = answer["xdm:propositions"]
     assert proposition["xdm:activity"]["xdm:name"] == "A"
     assert proposition["xdm:options"] == [
@@ -351,9 +357,25 @@ def test_metadata_come_as_asked_for() -> None:
     }
 
 
+def test_every_call_gets_the_members_it_asked_for_whatever_others_asked_before() -> None:
+    """Spec dec §3, dec:R4: options are written once for each placement and choice of members."""
+    held = {"components": [{"@type": TEXT, "xdm:content": "hello"}]}
+    catalog = compiled(offer("X", 3, **held), placement(), fallback(**held), collection("F", "X"), activity("A", "F"))
+    chosen = [(content, some) for content in (True, False) for some in ([], ["name"], ["priority", "no"], ["name"])]
+    for content, some in 2 * chosen:
+        wanted = {"xdm:includeContent": content, "xdm:includeMetadata": {"xdm:option": some}}
+        answer = answer_of(decide(catalog, body("A", **{"xdm:responseFormat": wanted})), "id", 0)
+        (option,) = answer["xdm:propositions"][0]["xdm:options"]
+        expected = {"xdm:id": at_id("personalized-offer", "X"), "repo:etag": 1}
+        expected |= {"xdm:name": "X"} if "name" in some else {}
+        expected |= {"xdm:priority": 3} if "priority" in some else {}
+        expected |= {"@type": TEXT, "xdm:content": "hello"} if content else {}
+        assert option == expected
+
+
 def test_fewer_options_than_asked_for_are_normal_and_never_filled_up() -> None:
     """dec:R1, dec:R2."""
-    answer = respond(decide(one_activity(offer("X"), offer("Y")), body("A*30")), "id", 0)
+    answer = answer_of(decide(one_activity(offer("X"), offer("Y")), body("A*30")), "id", 0)
     (proposition,) = answer["xdm:propositions"]
     assert sorted(option["xdm:id"][-1] for option in proposition["xdm:options"]) == ["X", "Y"]
     assert "xdm:fallback" not in proposition

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.offers.capping import Claim, Counter
 from gateway.offers.content import HTML, IMAGE_LINK, JSON, TEXT
+from gateway.offers.counters import Claim, Counter
 from gateway.offers.decide import Decision, Surroundings, resolve
 from gateway.offers.displays import Display, read_token, select_display, write_token
 from gateway.offers.mboxes import ask_for_mbox, write_options

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.offers.capping import Counter, Unavailable
+from gateway.offers.capping import Unavailable
+from gateway.offers.counters import Counter
 from gateway.offers.trace import trace_decision
 from tests.offers.containers import (
     activity,

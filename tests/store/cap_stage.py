@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from gateway.config import Caps as CapSettings
-from gateway.offers.capping import Claim, Counter, Selection
+from gateway.offers.capping import Selection
+from gateway.offers.counters import Claim, Counter
 from gateway.offers.instances import Space
 from gateway.store.cap_keys import CapKeys
 from gateway.store.caps import Caps, Claimant

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.offers.capping import Counter, Granted, Refused, Selection, Unavailable
+from gateway.offers.capping import Granted, Refused, Selection, Unavailable
+from gateway.offers.counters import Counter
 from gateway.store.epoch import Record, read_epoch, reset_epoch
 from tests.store.cap_stage import SPACE, claim_one, claims_of, open_caps, somebody
 from tests.store.faults import FaultProxy

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.ids import new_id
-from gateway.offers.capping import Counter, Granted, Selection, judge
+from gateway.offers.capping import Granted, Selection, judge
+from gateway.offers.counters import Counter
 from gateway.store.cap_keys import CapKeys
 from gateway.store.scripts import SCRIPTS
 from tests.store.cap_stage import SPACE, claims_of, open_caps, somebody

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.errors import StoreError
 from gateway.ids import new_id
-from gateway.offers.capping import Claim, Counter, Granted, Refused, Selection, Unavailable
+from gateway.offers.capping import Granted, Refused, Selection, Unavailable
+from gateway.offers.counters import Claim, Counter
 from gateway.offers.instances import Space
 from gateway.store.cap_claims import read_outcome
 from gateway.store.caps import Claimant

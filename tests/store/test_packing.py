@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import Profiles as Settings
-from gateway.offers.capping import Claim, Counter, Selection
+from gateway.offers.capping import Selection
+from gateway.offers.counters import Claim, Counter
 from gateway.offers.instances import Space
 from gateway.store.cap_claims import CLAIM, MOST, make_form
 from gateway.store.cap_keys import CapKeys
@@ -34,12 +35,13 @@ def test_a_claim_is_packed_as_its_script_takes_it(
 ) -> None:
     """gw:C2, gw:C3: see the header of claim_caps.lua."""
     (shard, *_) = CapKeys(b"secret", shards).all_shards(Space("acme", "prod"), "shop")
-    keys = [shard.epoch, shard.claim("c"), shard.counts, shard.profile("p"), shard.shares]
+    digest = Digests(b"secret").of("p")
+    keys = [shard.epoch, shard.claim("c"), shard.counts, shard.profile(digest), shard.shares]
     args: list[str | int] = [token, 600, int(shards > 1), len(claims)]
     for counter, amount, cap in (*claims, *probes):
         args += [counter.scope[0], counter.offer, amount, "" if cap is None else min(cap, MOST)]
     form = make_form(shard, token, is_sharded=shards > 1, life_s=600)
-    packed = form.fill(shard.claim("c"), shard.profile("p"), Selection(claims, probes))
+    packed = form.fill("c", digest, Selection(claims, probes))
     assert packed == hiredis.pack_command(("EVALSHA", CLAIM.sha, 5, *keys, *args))
 
 

@@ -11,7 +11,6 @@ from bisect import bisect_right
 from collections import Counter as Tally
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
 from itertools import accumulate
 from typing import Any, BinaryIO
 
@@ -23,6 +22,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
+_encode_lines = msgspec.json.Encoder().encode_lines
+_time = datetime.fromtimestamp
 _FLUSH_S = 0.25
 _MOST_LINES = 512
 _DECIDED = {(False, False): "nothing", (True, False): "local", (False, True): "remote", (True, True): "mixed"}
@@ -96,8 +97,9 @@ class AccessLog:
         lines, self._lines, self._counted = self._lines, [], 0
         calls, self._calls, self._counted_calls = self._calls, [], 0
         if self._stream is not None and (lines or calls):
-            facts = (*map(_make_line, lines), *map(_make_call, calls))
-            self._stream.write(b"".join([_encode(fact) + b"\n" for fact in facts]))
+            answered = [_Answered(_time(line[0], UTC), *line[2:], ms=round(line[1] * 1000, 2)) for line in lines]
+            called = [_Called(_time(line[0], UTC), *line[2:], ms=round(line[1] * 1000, 2)) for line in calls]
+            self._stream.write(_encode_lines([*answered, *called]))
             self._stream.flush()
 
     def _plan_flush(self) -> None:
@@ -255,30 +257,27 @@ class _Watch(Collector):
         return family
 
 
-class _Called(Struct):
+class _Fact(Struct, tag_field="event", gc=False):
+    """A log line; gathered ones are many, and hold nothing that could come back to them."""
+
+    timestamp: datetime
+
+
+class _Called(_Fact, tag="web.answered", gc=False):
     """One answered call of a signed-in endpoint as it is logged."""
 
-    event: str
-    level: str
-    timestamp: str
     request_id: str
     method: str
     route: str
     http_status: int
     code: str
     ms: float
+    level: str = "info"
 
 
-def _make_call(line: CallLine) -> _Called:
-    return _Called("web.answered", "info", _show_time(line[0]), *line[2:], round(line[1] * 1000, 2))
-
-
-class _Answered(Struct):
+class _Answered(_Fact, tag="delivery.answered", gc=False):
     """One answered delivery request as it is logged."""
 
-    event: str
-    level: str
-    timestamp: str
     request_id: str
     client: str
     http_status: int
@@ -287,16 +286,4 @@ class _Answered(Struct):
     remote: int
     degraded: str
     ms: float
-
-
-def _make_line(line: Line) -> _Answered:
-    return _Answered("delivery.answered", "info", _show_time(line[0]), *line[2:], round(line[1] * 1000, 2))
-
-
-def _show_time(seconds: float) -> str:
-    return f"{_show_second(int(seconds))}.{int(seconds % 1 * 1_000_000):06d}Z"
-
-
-@lru_cache(maxsize=4)
-def _show_second(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    level: str = "info"

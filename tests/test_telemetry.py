@@ -17,13 +17,33 @@ from gateway import telemetry
 from gateway.telemetry import SECONDS, AccessLog, CallLine, Line, Metrics, get_log, set_up_logs
 from tests.store.servers import wait_until
 
+_AT = datetime(2026, 1, 1, microsecond=250_000, tzinfo=UTC).timestamp()
+
 
 def make_line(request_id: str = "r") -> Line:
-    return (datetime(2026, 1, 1, tzinfo=UTC).timestamp(), 0.0015, request_id, "demo", 200, 206, 1, 2, "")
+    return (
+        _AT,
+        0.0015,
+        request_id,
+        "demo",
+        200,
+        206,
+        1,
+        2,
+        "",
+    )
 
 
 def make_call(request_id: str = "c") -> CallLine:
-    return (datetime(2026, 1, 1, tzinfo=UTC).timestamp(), 0.0015, request_id, "GET", "/data/core/ode/x", 404, "gone")
+    return (
+        _AT,
+        0.0015,
+        request_id,
+        "GET",
+        "/data/core/ode/x",
+        404,
+        "gone",
+    )
 
 
 def read_metrics(metrics: Metrics) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -82,7 +102,7 @@ async def test_access_lines_are_gathered_and_written_soon() -> None:
     assert lines[0] == {
         "event": "delivery.answered",
         "level": "info",
-        "timestamp": "2026-01-01T00:00:00.000000Z",
+        "timestamp": "2026-01-01T00:00:00.250000Z",
         "request_id": "0",
         "client": "demo",
         "http_status": 200,
@@ -115,7 +135,7 @@ async def test_a_call_of_a_signed_in_endpoint_has_a_line_of_its_own() -> None:
     assert lines["1"] == {
         "event": "web.answered",
         "level": "info",
-        "timestamp": "2026-01-01T00:00:00.000000Z",
+        "timestamp": "2026-01-01T00:00:00.250000Z",
         "request_id": "1",
         "method": "GET",
         "route": "/data/core/ode/x",

@@ -105,8 +105,9 @@ class Store:
         future = self._begin(command)
         try:  # what `_ask` does: a coroutine less for what decisions wait for
             reply = await future
-        finally:
+        except GeneratorExit:
             future.cancel()
+            raise
         return await self._run_again(script, command, reply) if isinstance(reply, hiredis.ReplyError) else reply
 
     def send(self, *args: bytes | str | int) -> None:
@@ -147,8 +148,9 @@ class Store:
         future = self._begin(command)
         try:
             return await future
-        finally:
-            future.cancel()  # a caller that was closed rather than cancelled leaves no future behind
+        except GeneratorExit:  # a caller that was closed rather than cancelled leaves no future behind
+            future.cancel()
+            raise
 
     def _tell(self, args: tuple[bytes | str | int, ...], answered: Any) -> None:
         if self._pipeline is None:

@@ -20,7 +20,7 @@ _SOURCES = "\n".join(
 )
 _EVENT = (
     r"(?:get_log\(\)\.\w+|log\.\w+|report|count_event)\(\s*\"([a-z]+\.[a-z_]+)\""
-    r"|_(?:Answered|Called)\(\"([a-z.]+)\""
+    r"|_Fact, tag=\"([a-z.]+)\""
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from gateway.errors import StoreTimeout, StoreUnreachable
-from gateway.store.scripts import load_script
+from gateway.store.scripts import SCRIPTS, load_script
 from tests.store.faults import FaultProxy
 from tests.store.servers import connected, wait_until_connected
 
@@ -147,14 +147,16 @@ def test_a_loop_that_stood_still_is_not_a_slow_redis(redis_url, loop_factory):
         runner.run(stand_still())
 
 
-async def test_a_caller_that_was_closed_leaves_no_unread_error(proxy):
+@pytest.mark.parametrize("ask", ["call", "run"])
+async def test_a_caller_that_was_closed_leaves_no_unread_error(proxy, ask):
     """What is sent or abandoned never ends in 'exception was never retrieved' when its connection goes."""
     complaints = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
     async with connected(proxy.url, timeout_ms=50) as store:
         proxy.black_hole = True
         store.send("PING")
-        abandoned = store.call("PING")
+        script = SCRIPTS["read_caps"]
+        abandoned = store.call("PING") if ask == "call" else store.run(script, [b"a", b"b", b"c"], ["x"])
         abandoned.send(None)
         abandoned.close()
     del abandoned

@@ -43,6 +43,7 @@ KEYS_OF = {
     "save_entity": lambda _: [*PLACE.keys(), PLACE.verdict("w")],
     "save_profile": lambda _: WAY.keys(*WRITTEN, "write:w"),
     "settle_identities": lambda _: WAY.keys("home", "identities", "events"),
+    "view_profile": lambda _: WAY.keys("home", "alias", "events"),
     "save_session": lambda keys: [keys.session("acme", "s")],
 }
 _LISTED = re.compile(r"^--\s+(KEYS|ARGV)\[(\d+)(?:\.\.(\w+))?\]\s+\S", re.MULTILINE)

@@ -8,7 +8,7 @@ nowhere, and never to the profile that somebody else makes there later.
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from gateway.store.packing import pack, pack_script
 from gateway.store.scripts import SCRIPTS
 from gateway.store.writes import Writes
 
-_READ, _DROP = SCRIPTS["read_profile"], SCRIPTS["drop_alias"]
+_READ, _VIEW, _DROP = (SCRIPTS[name] for name in ("read_profile", "view_profile", "drop_alias"))
 _MOST_TRIES = 16
 _DAY_MS = 86_400_000
 _VERDICT_LIFE_S = 120
@@ -90,9 +90,22 @@ class Homes:
         """
         return await self.follow(digest, await self._read(Way(digest), wanted, most_events), wanted, most_events)
 
-    def read_view(self, digest: str, most_events: int) -> Awaitable[Reply]:
-        """Read what decisions see of a profile at the identity itself; another reply than `found` is to be followed."""
-        return self.store.run_packed(_READ, digest.encode().join(_split_view(most_events)))
+    def ask_view(self, digest: str, *, wants_events: bool) -> Awaitable[Reply]:
+        """Ask what decisions see of a profile, at the identity itself; one part or none is to be followed."""
+        return self.store.run_packed(_VIEW, digest.encode().join(_split_view(wants_events)))
+
+    async def follow_view(self, digest: str, reply: Reply, *, wants_events: bool) -> Reply | None:
+        """Give origin, attributes and, where they are wanted, events; None where there is no profile."""
+        if len(reply) != 1:
+            return reply or None
+        _, found = await self.follow(digest, [b"alias", *reply], "view", -1 if wants_events else 0)
+        return None if found is None else found[1:]
+
+    async def view(self, digest: str, *, wants_events: bool) -> Reply | None:
+        """Do both."""
+        return await self.follow_view(
+            digest, await self.ask_view(digest, wants_events=wants_events), wants_events=wants_events
+        )
 
     async def follow(self, digest: str, reply: Reply, wanted: str, most_events: int) -> tuple[Way, Reply | None]:
         """Go on from the first reply, as `look` does."""
@@ -106,8 +119,6 @@ class Homes:
         return way, reply if reply[0] == b"found" else None
 
     def _read(self, way: Way, wanted: str, most_events: int) -> Awaitable[Reply]:
-        if not way.via and wanted == "view":
-            return self.read_view(way.home, most_events)
         args: Arguments = [way.via, way.born, wanted, most_events]
         return self.store.run(_READ, way.keys(*_READ_PARTS), args)
 
@@ -143,12 +154,11 @@ class Homes:
         return way.key(f"write:{write_id}"), _VERDICT_LIFE_S
 
 
-@lru_cache(maxsize=8)
-def _split_view(most_events: int) -> list[bytes]:
-    """Give the packed command that reads a view, split where the home's digest stands."""
-    keys = Way(_EXAMPLE).keys(*_READ_PARTS)
-    args = (b"", b"", b"view", b"%d" % most_events)
-    packed = pack_script(_READ, len(keys), len(keys) + len(args)) + pack(*keys, *args)
+@cache
+def _split_view(wants_events: bool) -> list[bytes]:  # noqa: FBT001 - a cache's key
+    """Give the packed command that asks for a view, split where the home's digest stands."""
+    keys = Way(_EXAMPLE).keys("home", "alias", "events")
+    packed = pack_script(_VIEW, len(keys), len(keys) + 1) + pack(*keys, b"%d" % wants_events)
     return packed.split(_EXAMPLE.encode())
 
 

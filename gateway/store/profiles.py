@@ -21,7 +21,7 @@ from gateway.store.keys import Keys
 from gateway.store.pipeline import Counts
 
 _DEFAULTS = Settings()
-_ALL_EVENTS = -1
+_VIEW_PARTS = 2
 _ANY, _SOME = -1, -2
 _SEEN_LIFE_S = 86_400
 _MOST_SEEN = 100_000
@@ -69,28 +69,29 @@ class Profiles:
         merge_policy: str | None = None,  # noqa: ARG002 - identities of different profiles are never merged (dec:PR2)
     ) -> Awaitable[ProfileView]:
         """Do what `offers.providers.ProfileProvider.find` says, in one round trip, two where an alias leads away."""
-        most = _ALL_EVENTS if wants_events else 0
-        return (self._find_one if len(lookups) == 1 else self._find_first)(space, lookups, most)
+        return (self._find_one if len(lookups) == 1 else self._find_first)(space, lookups, wants_events)
 
-    async def _find_one(self, space: Space, lookups: Sequence[Identity], most: int) -> ProfileView:
+    async def _find_one(self, space: Space, lookups: Sequence[Identity], wants_events: bool) -> ProfileView:  # noqa: FBT001
         (identity,) = lookups
         homes = self._homes
         digest = homes.digest(space, identity)
-        reply = await homes.read_view(digest, most)
-        found: Reply | None = reply if reply[0] == b"found" else (await homes.follow(digest, reply, "view", most))[1]
+        found: Reply | None = await homes.ask_view(digest, wants_events=wants_events)
+        if found is None or len(found) < _VIEW_PARTS:
+            found = await homes.follow_view(digest, found or [], wants_events=wants_events)
         return ProfileView(identity.canonical_id) if found is None else _read_view(found)
 
-    async def _find_first(self, space: Space, lookups: Sequence[Identity], most: int) -> ProfileView:
+    async def _find_first(self, space: Space, lookups: Sequence[Identity], wants_events: bool) -> ProfileView:  # noqa: FBT001
         """Give the profile of the first identity that is known."""
         digests = [self._homes.digest(space, identity) for identity in lookups]
         first, *others = digests
         # The first one whole, and of all others whether they are known: most often that is all there is to ask.
-        (_, found), *seen = await asyncio.gather(
-            self._homes.look(first, "view", most), *(self._homes.look(digest, "sight") for digest in others)
+        found, seen = await asyncio.gather(
+            self._homes.view(first, wants_events=wants_events),
+            asyncio.gather(*(self._homes.look(digest, "sight") for digest in others)),
         )
         known = (digest for digest, (_, sight) in zip(others, seen, strict=True) if sight is not None)
         while found is None and (digest := next(known, None)) is not None:
-            _, found = await self._homes.look(digest, "view", most)
+            found = await self._homes.view(digest, wants_events=wants_events)
         return ProfileView(lookups[0].canonical_id) if found is None else _read_view(found)
 
     async def read(self, space: Space, identity: Identity) -> StoredProfile | None:
@@ -157,13 +158,13 @@ class Profiles:
 
 
 def _read_view(found: Reply) -> ProfileView:
-    _, origin, attributes, events = found
+    origin, attributes, *more = found
     try:
         return ProfileView(
             _read_identity(origin).canonical_id,
             is_found=True,
             attributes=_read_object(attributes),
-            events=tuple(map(_read_object, events)),
+            events=tuple(map(_read_object, more[0])) if more else (),
         )
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, TypeError) as error:
         raise StoreError("A profile in Redis cannot be read") from error

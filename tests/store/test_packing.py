@@ -62,12 +62,11 @@ async def test_a_view_of_a_profile_is_asked_for_by_its_own_keys(store, keys, mon
         return run_packed(script, command)
 
     monkeypatch.setattr(store, "run_packed", watch)
-    digest, script = "0" * 31 + "1", SCRIPTS["read_profile"]
-    for most in (0, -1):
-        _, found = await Homes(store, keys, Settings()).look(digest, "view", most)
-        assert found is None
-        own = Way(digest).keys("home", "alias", "identities", "events")
-        assert sent.pop() == hiredis.pack_command(("EVALSHA", script.sha, 4, *own, "", "", "view", most))
+    digest, script = "0" * 31 + "1", SCRIPTS["view_profile"]
+    for wants_events in (False, True):
+        assert await Homes(store, keys, Settings()).view(digest, wants_events=wants_events) is None
+        own = Way(digest).keys("home", "alias", "events")
+        assert sent.pop() == hiredis.pack_command(("EVALSHA", script.sha, 3, *own, int(wants_events)))
 
 
 @given(st.lists(st.text(max_size=5), max_size=3), st.lists(st.text(max_size=5), max_size=3))

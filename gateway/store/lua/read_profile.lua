@@ -35,12 +35,6 @@ if elsewhere then
   return elsewhere
 end
 local wanted = ARGV[3]
-if wanted == 'view' then
-  local found = redis.call('HMGET', keys.home, 'origin', 'attributes')
-  if found[1] then  -- then there is a home; most often that is all there is to ask
-    return { 'found', found[1], found[2], read_events() }
-  end
-end
 if redis.call('EXISTS', keys.home) == 0 then
   return { 'unknown' }
 elseif wanted == 'sight' then

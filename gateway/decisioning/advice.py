@@ -29,8 +29,6 @@ class Advice:
 
     def learn(self, space: Space, container: str, selection: Selection, room: Mapping[Counter, int]) -> None:
         """Take what a verdict on a selection said of global counters that have no room left."""
-        if not room:
-            return
         caps = {claim.counter: claim.cap for claim in (*selection.claims, *selection.probes)}
         met = {
             counter: cap - left

@@ -115,11 +115,6 @@ def cluster_of_edge_host(host: str) -> str:
     return found[1] if found else ""
 
 
-def bare_id(tnt_id: str) -> str:
-    """Give a tntId without its location hint."""
-    return tnt_id.partition(".")[0]
-
-
 def shield_device_id(tnt_id: str) -> str:
     """Write the hint `.35_0` as `.35-0`, which no SDK takes for one, so that clients keep coming to the gateway."""
     found = _HINTED.fullmatch(tnt_id) if "_" in tnt_id else None

@@ -26,32 +26,26 @@ class Digests:
 
     def of(self, *texts: str) -> str:
         """Give 32 hexadecimal digits that stand for texts; no text can run into the next."""
-        digest = self._empty.copy()
-        for text in texts:
-            digest.update(_frame(text))
-        return digest.hexdigest()
+        return self.after((), *texts)
 
     def after(self, begin: tuple[str, ...], *texts: str) -> str:
         """Give `of(*begin, *texts)`; what it begins with should be the same for many, and no one's own."""
         begun = self._begun.get(begin)
-        if begun is None:
-            begun = self._begin(begin)
-        digest = begun.copy()
-        for text in texts:
-            part = text.encode("utf-8", "surrogatepass")
-            digest.update(_pack_length(len(part)) + part)
+        digest = begun.copy() if begun is not None else self._begin(begin).copy()
+        _add(digest, texts)
         return digest.hexdigest()
 
     def _begin(self, texts: tuple[str, ...]) -> hashlib.blake2b:
         begun = self._empty.copy()
-        for text in texts:
-            begun.update(_frame(text))
+        _add(begun, texts)
         if len(self._begun) >= _MOST_BEGUN:
             self._begun.clear()
         self._begun[texts] = begun
         return begun
 
 
-def _frame(text: str) -> bytes:
-    part = text.encode("utf-8", "surrogatepass")
-    return _pack_length(len(part)) + part
+def _add(digest: hashlib.blake2b, texts: tuple[str, ...]) -> None:
+    """Add texts, each after its length."""
+    for text in texts:
+        part = text.encode("utf-8", "surrogatepass")
+        digest.update(_pack_length(len(part)) + part)

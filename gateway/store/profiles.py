@@ -34,10 +34,6 @@ Forget = Callable[[Space, Sequence[str]], Awaitable[None]]
 """Removes the cap counters of canonical ids, however often it is called (prof:U4)."""
 
 
-async def keep_no_counters(space: Space, canonical_ids: Sequence[str]) -> None:
-    """Do nothing: a gateway without caps has no counters to remove."""
-
-
 class Profiles:
     """The profiles of one Redis; every method raises StoreError.
 

@@ -91,11 +91,6 @@ class Sessions:
         if self._store.connected:
             self._noted[client, session_id] = _Note(device_id, hint, time.monotonic() + self._note_every_s)
 
-    async def save_and_wait(self, client: str, session_id: str, device_id: str, location_hint: str) -> None:
-        """Do what `save` does and return when it is done; raises StoreError."""
-        key = self._keys.session(client, session_id)
-        await self._store.run(_SAVE, [key], [device_id, location_hint, self._life_s])
-
 
 def _read(reply: Any) -> StoredSession:
     try:

@@ -13,7 +13,7 @@ from aiohttp import web
 from gateway.telemetry import Metrics, get_log
 from gateway.web.front import Front, Serving
 from gateway.web.plain import Request
-from gateway.web.response import Answer
+from gateway.web.response import Answer, answer_failure
 from gateway.web.wire import encode
 
 
@@ -33,8 +33,10 @@ class JsonConnection(web.RequestHandler):
         del request, message
         if status >= 500:
             get_log().error("web.failed", error=type(exc).__name__, exc_info=exc)
-        said = "Invalid request: this is not HTTP that can be read, or its head is too large"
-        response = Answer(status, encode({"status": status, "message": said if status < 500 else "the gateway failed"}))
+            response = answer_failure()
+        else:
+            said = "Invalid request: this is not HTTP that can be read, or its head is too large"
+            response = Answer(status, encode({"status": status, "message": said}))
         response.force_close()
         return response
 

@@ -11,7 +11,7 @@ from gateway.services import Services
 from gateway.telemetry import get_log
 from gateway.web.cors import make_cors_headers
 from gateway.web.plain import Request
-from gateway.web.response import Answer
+from gateway.web.response import Answer, answer_failure
 from gateway.web.wire import encode
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
@@ -76,7 +76,7 @@ async def _answer(services: Services, methods: Methods | None, request: Request)
     except Exception as error:  # noqa: BLE001 - the last resort: an answer must leave, and the defect must be seen
         get_log().error("web.failed", request_id=request_id, error=type(error).__name__, exc_info=error)
         services.metrics.count_event("web.failed")
-        response = Answer(500, encode({"status": 500, "message": "the gateway failed; see its log"}))
+        response = answer_failure()
     response.extra.append(("X-Request-Id", request_id))
     origin = headers.get("Origin")
     if origin:

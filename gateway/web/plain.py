@@ -65,6 +65,11 @@ class PlainRequest:
         self.remote = remote
 
     @property
+    def content_length(self) -> int:
+        """The length of the body in bytes."""
+        return len(self.body)
+
+    @property
     def rel_url(self) -> URL:
         """The path and the query as a URL."""
         return URL(self.raw_path, encoded=True)

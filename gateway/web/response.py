@@ -82,10 +82,8 @@ class Answer(web.StreamResponse):
 
 
 def answer_failure() -> Answer:
-    """Give the answer to a request on which the gateway failed; its connection is not used again."""
-    failure = Answer(500, msgspec.json.encode({"status": 500, "message": "the gateway failed; see its log"}))
-    failure.force_close()
-    return failure
+    """Give the answer to a request on which the gateway failed."""
+    return Answer(500, msgspec.json.encode({"status": 500, "message": "the gateway failed; see its log"}))
 
 
 @lru_cache(maxsize=128)

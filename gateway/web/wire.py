@@ -54,7 +54,7 @@ async def read_body(request: Request, limits: Web) -> bytes:
 
 async def read_limited(request: Request, most: int, timeout_ms: int) -> bytes:
     """Give the whole body of `request` within limits of its own: `most` bytes; raises as `read_body` does."""
-    length = len(request.body) if isinstance(request, PlainRequest) else request.content_length
+    length = request.content_length
     if length is not None and length > most:
         raise BodyTooLarge(f"The body is longer than {most} bytes")
     if isinstance(request, PlainRequest):

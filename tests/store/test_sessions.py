@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import ScriptFailed
+from gateway.store.scripts import SCRIPTS
 from gateway.store.sessions import Sessions, StoredSession
 from tests.store.servers import connected
 
@@ -78,13 +79,13 @@ async def test_the_answer_moves_the_suffix_and_brings_a_hint(sessions, record):
 
 
 async def test_an_answer_without_id_or_hint_leaves_both(sessions):
-    await sessions.save_and_wait("acme", "s", "abc.38_0", "38")
-    await sessions.save_and_wait("acme", "s", "", "")
+    sessions.save("acme", "s", "abc.38_0", "38")
+    sessions.save("acme", "s", "", "")
     assert await sessions.open("acme", "s", "") == StoredSession("abc.38_0", "38")
 
 
 async def test_an_expired_hint_is_not_given(sessions, store, keys):
-    await sessions.save_and_wait("acme", "s", "abc.38_0", "38")
+    sessions.save("acme", "s", "abc.38_0", "38")
     now = int((await store.call("TIME"))[0])
     await store.call("HSET", keys.session("acme", "s"), "hint_expires", now)
     assert await sessions.open("acme", "s", "") == StoredSession("abc.38_0", "")
@@ -92,7 +93,7 @@ async def test_an_expired_hint_is_not_given(sessions, store, keys):
 
 async def test_no_life_gets_shorter(sessions, store, keys, record):
     """gw:S7, K5: the longest expiry is kept, whatever comes in after it."""
-    await sessions.save_and_wait("acme", "s", "abc.38_0", "38")
+    sessions.save("acme", "s", "abc.38_0", "38")
     await store.call("EXPIRE", keys.session("acme", "s"), 9000)
     later = int((await store.call("TIME"))[0]) + 9000
     await store.call("HSET", keys.session("acme", "s"), "hint_expires", later)
@@ -123,15 +124,15 @@ async def test_every_visit_begins_the_life_anew(sessions, store, keys, record, s
 
 async def test_another_visitors_id_takes_the_hint_away(sessions):
     """K3: a hint belongs to the visitor."""
-    await sessions.save_and_wait("acme", "s", "abc.38_0", "38")
+    sessions.save("acme", "s", "abc.38_0", "38")
     sessions.refresh("acme", "s", "other.35_0")
     assert await sessions.open("acme", "s", "") == StoredSession("other.35_0", "")
 
 
 @pytest.mark.parametrize(("device", "hint"), [("x" * 257, ""), ("abc", "1" * 257)])
-async def test_oversized_values_are_refused_and_change_nothing(sessions, store, device, hint):
+async def test_oversized_values_are_refused_and_change_nothing(sessions, store, keys, device, hint):
     with pytest.raises(ScriptFailed, match="save_session with the error TOOLONG"):
-        await sessions.save_and_wait("acme", "s", device, hint)
+        await store.run(SCRIPTS["save_session"], [keys.session("acme", "s")], [device, hint, 100])
     if not hint:
         with pytest.raises(ScriptFailed, match="TOOLONG"):
             await sessions.open("acme", "s", device)

@@ -124,7 +124,7 @@ class Escrow:
         elif len(seen) < len(shards):
             raise StoreUnreachable("A shard that may have room cannot be asked")
         elif total + claim.amount > (math.inf if claim.cap is None else claim.cap):
-            await self._take(at, claim, mine.maker, given=0, total=total, move_id=new_id())
+            await self._take(at, new_id(), [claim.counter.offer, mine.maker, 0, total])
         else:
             await self._begin_term(shards, at, claim)
 
@@ -144,12 +144,11 @@ class Escrow:
         keys = [shard.epoch, shard.counts, shard.shares, shard.move(move_id, "given")]
         given = int((await self._run(_GIVE, keys, [offer, giver.maker, claim.amount, _NOTE_S])).reply)
         if given:
-            await self._take(at, claim, giver.maker, given=given, total=total, move_id=move_id)
+            await self._take(at, move_id, [offer, giver.maker, given, total])
             self.counts.moves += 1
 
-    async def _take(self, at: Shard, claim: Claim, maker: str, *, given: int, total: int, move_id: str) -> None:
-        keys = [at.epoch, at.shares, at.move(move_id, "taken")]
-        await self._run(_TAKE, keys, [claim.counter.offer, maker, given, total, _NOTE_S])
+    async def _take(self, at: Shard, move_id: str, args: list[str | int]) -> None:
+        await self._run(_TAKE, [at.epoch, at.shares, at.move(move_id, "taken")], [*args, _NOTE_S])
 
     async def _begin_term(self, shards: Sequence[Shard], at: Shard, claim: Claim) -> None:
         """Freeze all shards, add up what they counted, and give out what is left of the claim's cap."""

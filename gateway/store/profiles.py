@@ -71,9 +71,10 @@ class Profiles:
         (identity,) = lookups
         homes = self._homes
         digest = homes.digest(space, identity)
-        found: Reply | None = await homes.ask_view(digest, wants_events=wants_events)
-        if found is None or len(found) < _VIEW_PARTS:
-            found = await homes.follow_view(digest, found or [], wants_events=wants_events)
+        reply = await homes.ask_view(digest, wants_events=wants_events)
+        found: Reply | None = reply  # most often that is all there is to ask
+        if len(reply) < _VIEW_PARTS:
+            found = await homes.follow_view(digest, reply, wants_events=wants_events)
         return ProfileView(identity.canonical_id) if found is None else _read_view(found)
 
     async def _find_first(self, space: Space, lookups: Sequence[Identity], wants_events: bool) -> ProfileView:  # noqa: FBT001

@@ -22,7 +22,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
-_encode_lines = msgspec.json.Encoder().encode_lines
+_encode_lines = msgspec.json.Encoder(enc_hook=str).encode_lines
 _time = datetime.fromtimestamp
 _FLUSH_S = 0.25
 _MOST_LINES = 512

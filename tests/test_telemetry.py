@@ -90,6 +90,22 @@ def test_a_failure_is_logged_with_its_traceback_in_one_line(written: io.BytesIO)
     assert "ValueError: boom" in json.loads(line)["exception"]
 
 
+def test_a_line_says_in_utc_when_it_was_and_one_that_is_odd_costs_no_other() -> None:
+    """RFC 3339: no fraction where there is none."""
+
+    class Text(str):
+        __slots__ = ()
+
+    stream = io.BytesIO()
+    log = AccessLog(stream)
+    times = [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, 23, 59, 59, 999_999, UTC)]
+    log._lines = [(time.timestamp(), *make_line(Text("r"))[1:]) for time in times]
+    log.flush()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["timestamp"] for line in lines] == ["2026-01-01T00:00:00Z", "2026-07-01T23:59:59.999999Z"]
+    assert [line["request_id"] for line in lines] == ["r", "r"]
+
+
 async def test_access_lines_are_gathered_and_written_soon() -> None:
     stream = io.BytesIO()
     log = AccessLog(stream)

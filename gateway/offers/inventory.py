@@ -84,13 +84,13 @@ class OfferFilter(Entity, frozen=True, eq=False, kw_only=True):
 class FallbackOffer(Entity, frozen=True, eq=False, kw_only=True):
     """The answer of last resort; `representations` are component lists by placement.
 
-    `shown` remembers options with their content as JSON, by placement and by which members of the offer they name.
+    `shown` remembers it as an option with its content, as JSON, by placement.
     """
 
     status: str
     representations: Mapping[str, tuple[JsonObject, ...]]
     characteristics: JsonObject | None = None
-    shown: dict[tuple[str, frozenset[str]], msgspec.Raw] = {}
+    shown: dict[str, msgspec.Raw] = {}
 
 
 class PersonalizedOffer(FallbackOffer, frozen=True, eq=False, kw_only=True):

@@ -23,7 +23,7 @@ PLACEMENT = {
 """What can be asked for in `xdm:includeMetadata`: the member it becomes and where it comes from."""
 
 
-_OPTIONS = frozenset(OPTION)
+_LONGEST_KEPT = 0x4000
 _encode = msgspec.json.Encoder().encode
 
 
@@ -54,15 +54,20 @@ def _write_proposition(proposition: Proposition, wanted: ResponseFormat) -> Json
 
 
 def _write_offer(offer: PersonalizedOffer | FallbackOffer, placement: Entity, wanted: ResponseFormat) -> object:
-    """Give an option; with content it is written once, as content may be long."""
     if not wanted.content:
         return _write(offer, OPTION, wanted.option)
-    key = (placement.at_id, wanted.option & _OPTIONS)
-    known = offer.shown.get(key)
-    if known is None:
-        shown = {**offer.reference, **_find(offer, OPTION, wanted.option), **show_content(offer, placement.at_id)}
-        known = offer.shown[key] = msgspec.Raw(_encode(shown))
-    return known
+    if wanted.option:
+        found = _find(offer, OPTION, wanted.option)
+        return {**offer.reference, **found, **show_content(offer, placement.at_id)}
+    return offer.shown.get(placement.at_id) or _write_shown(offer, placement.at_id)
+
+
+def _write_shown(offer: FallbackOffer, placement_id: str) -> msgspec.Raw:
+    """Give an option with its content and nothing else, as most callers want it: kept unless it is long."""
+    written = msgspec.Raw(_encode({**offer.reference, **show_content(offer, placement_id)}))
+    if len(written) <= _LONGEST_KEPT:
+        offer.shown[placement_id] = written
+    return written
 
 
 def _write(entity: Entity, members: dict[str, tuple[str, str]], wanted: frozenset[str]) -> object:

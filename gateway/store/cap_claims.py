@@ -9,7 +9,6 @@ from gateway.errors import StoreError
 from gateway.offers.capping import Granted, Refused, Selection
 from gateway.offers.counters import Claim, Counter
 from gateway.store.cap_keys import Shard
-from gateway.store.digests import DIGITS
 from gateway.store.packing import pack, pack_script
 from gateway.store.scripts import SCRIPTS
 
@@ -56,24 +55,29 @@ class Form(Struct, frozen=True):
     claim: bytes
     """begin of the key of a claim's verdict"""
     counts: bytes
-    """and begin of the key of a profile's counts"""
+    profile: bytes
+    """begin of the key of a profile's counts"""
     rest: bytes
 
     def fill(self, claim_id: str, profile: str, selection: Selection) -> bytes:
         """Give the command that claims `selection` for the profile with this digest: all claims, then all probes."""
-        name, claims = claim_id.encode(), selection.claims + selection.probes
+        claims = selection.claims + selection.probes
         head, number = _pack_counts(len(claims), len(selection.claims))
-        size = b"$%d\r\n" % (len(self.claim) + len(name))
-        key = (size, self.claim, name, self.counts, profile.encode(), self.rest)
-        return b"".join((head, self.epoch, *key, number, *map(_pack_claim, claims)))
+        verdict, counts = _pack_key(self.claim, claim_id), _pack_key(self.profile, profile)
+        parts = (head, self.epoch, verdict, self.counts, counts, self.rest, number)
+        return b"".join((*parts, *map(_pack_claim, claims)))
 
 
 def make_form(shard: Shard, token: str, *, is_sharded: bool, life_s: int) -> Form:
     """Give the form of a shard's claims; a verdict is kept for `life_s` seconds."""
-    begin = shard.profile("")
-    counts = b"\r\n" + pack(shard.counts) + b"$%d\r\n%b" % (len(begin) + DIGITS, begin)
-    rest = b"\r\n" + pack(shard.shares, token.encode(), b"%d" % life_s, b"%d" % is_sharded)
-    return Form(token, shard.epoch, pack(shard.epoch), shard.claim(""), counts, rest)
+    rest = pack(shard.shares, token.encode(), b"%d" % life_s, b"%d" % is_sharded)
+    begins = shard.claim(""), pack(shard.counts), shard.profile("")
+    return Form(token, shard.epoch, pack(shard.epoch), *begins, rest)
+
+
+def _pack_key(begin: bytes, end: str) -> bytes:
+    last = end.encode()
+    return b"$%d\r\n%b%b\r\n" % (len(begin) + len(last), begin, last)
 
 
 @lru_cache(maxsize=64)

@@ -5,9 +5,6 @@ import struct
 
 from gateway.errors import ConfigError
 
-DIGITS = 32
-"""How long a digest is."""
-
 _MOST_BEGUN = 1024
 _pack_length = struct.Struct(">Q").pack
 _LONGEST_KEY = 64  # of BLAKE2b; a longer secret counts whole
@@ -21,7 +18,7 @@ class Digests:
         if not secret:
             raise ConfigError("The key secret is empty: set the variable that redis.key-secret-env names")
         key = secret if len(secret) <= _LONGEST_KEY else hashlib.blake2b(secret).digest()
-        self._empty = hashlib.blake2b(digest_size=DIGITS // 2, key=key)
+        self._empty = hashlib.blake2b(digest_size=16, key=key)
         self._begun: dict[tuple[str, ...], hashlib.blake2b] = {}
 
     def of(self, *texts: str) -> str:

@@ -65,9 +65,9 @@ class Profiles:
         merge_policy: str | None = None,  # noqa: ARG002 - identities of different profiles are never merged (dec:PR2)
     ) -> Awaitable[ProfileView]:
         """Do what `offers.providers.ProfileProvider.find` says, in one round trip, two where an alias leads away."""
-        return (self._find_one if len(lookups) == 1 else self._find_first)(space, lookups, wants_events)
+        return (self._find_one if len(lookups) == 1 else self._find_first)(space, lookups, wants_events=wants_events)
 
-    async def _find_one(self, space: Space, lookups: Sequence[Identity], wants_events: bool) -> ProfileView:  # noqa: FBT001
+    async def _find_one(self, space: Space, lookups: Sequence[Identity], *, wants_events: bool) -> ProfileView:
         (identity,) = lookups
         homes = self._homes
         digest = homes.digest(space, identity)
@@ -77,7 +77,7 @@ class Profiles:
             found = await homes.follow_view(digest, reply, wants_events=wants_events)
         return ProfileView(identity.canonical_id) if found is None else _read_view(found)
 
-    async def _find_first(self, space: Space, lookups: Sequence[Identity], wants_events: bool) -> ProfileView:  # noqa: FBT001
+    async def _find_first(self, space: Space, lookups: Sequence[Identity], *, wants_events: bool) -> ProfileView:
         """Give the profile of the first identity that is known."""
         digests = [self._homes.digest(space, identity) for identity in lookups]
         first, *others = digests

@@ -148,11 +148,15 @@ class PlainReader:
         return Head(raw_path, raw_path.partition("?")[0], shown, keeps_alive, len(self._body))
 
     def _remember(self, sent: bytes, head: Head) -> None:
-        """Know the head of a plain request again: the same bytes, with as long a body, say the same."""
+        """Know the head of a plain request again: the same bytes, with as long a body, say the same.
+
+        Browsers, which send cookies, hardly send one again, and what they send is not to be kept.
+        """
+        if len(sent) > _LONGEST_KNOWN or "cookie" in head.headers or sent.find(_END) != len(sent) - len(_END):
+            return
         if len(self._heads) >= _MOST_KNOWN:
             self._heads.clear()
-        if len(sent) <= _LONGEST_KNOWN and sent.find(_END) == len(sent) - len(_END):
-            self._heads[sent] = head
+        self._heads[sent] = head
 
     def _can_become_plain(self) -> bool:
         """Whether the rest is worth waiting for; only what is short enough is looked at, so that it costs nothing."""

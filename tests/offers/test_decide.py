@@ -358,7 +358,7 @@ def test_metadata_come_as_asked_for() -> None:
 
 
 def test_every_call_gets_the_members_it_asked_for_whatever_others_asked_before() -> None:
-    """Spec dec §3, dec:R4: options are written once for each placement and choice of members."""
+    """Spec dec §3, dec:R4: what is most often asked for is written once."""
     held = {"components": [{"@type": TEXT, "xdm:content": "hello"}]}
     catalog = compiled(offer("X", 3, **held), placement(), fallback(**held), collection("F", "X"), activity("A", "F"))
     chosen = [(content, some) for content in (True, False) for some in ([], ["name"], ["priority", "no"], ["name"])]
@@ -371,6 +371,43 @@ def test_every_call_gets_the_members_it_asked_for_whatever_others_asked_before()
         expected |= {"xdm:priority": 3} if "priority" in some else {}
         expected |= {"@type": TEXT, "xdm:content": "hello"} if content else {}
         assert option == expected
+
+
+def test_an_offer_shows_in_each_placement_what_it_has_for_it_whoever_asked_first() -> None:
+    """dec:R4."""
+    said = {"web": "on the web", "mail": "in a mail"}
+    shown = [
+        {"xdm:placement": at_id("offer-placement", name), "xdm:components": [{"@type": TEXT, "xdm:content": text}]}
+        for name, text in said.items()
+    ]
+    catalog = compiled(
+        offer("X", extra={"xdm:representations": shown}),
+        placement(),
+        placement("mail"),
+        fallback(),
+        collection("F", "X"),
+        activity("A", "F"),
+        activity("B", "F", "mail"),
+    )
+    wanted = {
+        "xdm:responseFormat": {"xdm:includeContent": True},
+        "xdm:allowDuplicatePropositions": {"xdm:acrossActivities": True, "xdm:acrossPlacements": True},
+    }
+    for asked in ("A", "B"), ("B", "A"), ("B",), ("A",):
+        answer = answer_of(decide(catalog, body(*asked, **wanted)), "id", 0)
+        contents = [each["xdm:options"][0]["xdm:content"] for each in answer["xdm:propositions"]]
+        assert contents == [{"A": said["web"], "B": said["mail"]}[each] for each in asked]
+
+
+def test_of_what_an_offer_shows_little_is_kept() -> None:
+    """Whatever callers ask for: one text for each placement, and none that is long."""
+    short, long = ({"components": [{"@type": TEXT, "xdm:content": text}]} for text in ("hello", "x" * 20_000))
+    for held, kept in (short, 1), (long, 0):
+        catalog = one_activity(offer("X", **held))
+        for names_asked in ([], *([f"name {number}"] for number in range(100))):
+            wanted = {"xdm:includeContent": True, "xdm:includeMetadata": {"xdm:option": names_asked}}
+            answer_of(decide(catalog, body("A", **{"xdm:responseFormat": wanted})), "id", 0)
+        assert len(catalog.offers[at_id("personalized-offer", "X")].shown) == kept
 
 
 def test_fewer_options_than_asked_for_are_normal_and_never_filled_up() -> None:

@@ -30,6 +30,16 @@ async def test_linking_makes_the_profile_and_may_be_repeated(profiles, store, ke
     assert await find_faults(store, keys) == []
 
 
+async def test_whoever_comes_by_another_identity_sees_the_events_where_they_are_wanted(profiles):
+    """dec:PR2: rules about events look at them whichever identity the caller has."""
+    await profiles.link(SPACE, CRM, [ECID])
+    await profiles.append(SPACE, CRM, [make_event(2), make_event(1)])
+    for lookups in ([CRM], [ECID], [EMAIL, ECID], [ECID, EMAIL]):
+        for wants_events, seen in (True, ({"at": 1}, {"at": 2})), (False, ()):
+            found = await profiles.find(SPACE, lookups, wants_events=wants_events)
+            assert (found.canonical_id, found.events) == (CRM.canonical_id, seen)
+
+
 async def test_an_identity_of_another_profile_links_nothing(profiles, store, keys):
     """prof:U7: 409, all or none; an identity with a profile of its own, one linked elsewhere, and either way round."""
     await profiles.link(SPACE, CRM, [ECID])

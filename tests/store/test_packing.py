@@ -29,19 +29,21 @@ CLAIMS = st.lists(
 ).map(tuple)
 
 
-@given(CLAIMS, CLAIMS, st.sampled_from([1, 4]), st.text("0123456789abcdef", min_size=1, max_size=32))
+HEX = st.text("0123456789abcdef", min_size=1, max_size=32)
+
+
+@given(CLAIMS, CLAIMS, st.sampled_from([1, 4]), HEX, st.text(max_size=40))
 def test_a_claim_is_packed_as_its_script_takes_it(
-    claims: tuple[Claim, ...], probes: tuple[Claim, ...], shards: int, token: str
+    claims: tuple[Claim, ...], probes: tuple[Claim, ...], shards: int, token: str, digest: str
 ) -> None:
     """gw:C2, gw:C3: see the header of claim_caps.lua."""
     (shard, *_) = CapKeys(b"secret", shards).all_shards(Space("acme", "prod"), "shop")
-    digest = Digests(b"secret").of("p")
-    keys = [shard.epoch, shard.claim("c"), shard.counts, shard.profile(digest), shard.shares]
+    keys = [shard.epoch, shard.claim("ä:0"), shard.counts, shard.profile(digest), shard.shares]
     args: list[str | int] = [token, 600, int(shards > 1), len(claims)]
     for counter, amount, cap in (*claims, *probes):
         args += [counter.scope[0], counter.offer, amount, "" if cap is None else min(cap, MOST)]
     form = make_form(shard, token, is_sharded=shards > 1, life_s=600)
-    packed = form.fill("c", digest, Selection(claims, probes))
+    packed = form.fill("ä:0", digest, Selection(claims, probes))
     assert packed == hiredis.pack_command(("EVALSHA", CLAIM.sha, 5, *keys, *args))
 
 

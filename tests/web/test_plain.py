@@ -8,7 +8,9 @@ from aiohttp.http import HttpRequestParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gateway.web.front import Serving
 from gateway.web.plain import Heads, PlainReader, PlainRequest, Reading
+from gateway.web.response import Answer
 
 MOST = 1000
 HEAD = b"POST /rest/v1/delivery?client=demo HTTP/1.1\r\nHost: gateway\r\n"
@@ -87,15 +89,29 @@ def test_what_came_in_pieces_or_is_long_is_not_remembered() -> None:
     reader.feed(make()[:30])
     assert isinstance(reader.feed(make()[30:]), PlainRequest)
     assert isinstance(reader.feed(make(b"X-A: " + b"a" * 2048)), PlainRequest)
+    assert isinstance(reader.feed(make(b"Cookie: a=b")), PlainRequest)
+    assert isinstance(reader.feed(make() + b"\r\n"), PlainRequest)
     assert not heads
 
 
-def test_few_heads_are_remembered() -> None:
+def test_few_heads_are_remembered_and_none_is_forgotten_for_one_that_is_not() -> None:
     heads: Heads = {}
     reader = PlainReader(MOST, None, heads)
-    for number in range(2000):
+    for number in range(1024):
         assert isinstance(reader.feed(make(b"X-A: %d" % number)), PlainRequest)
-    assert 0 < len(heads) <= 512
+    assert len(heads) == 512
+    assert isinstance(reader.feed(make(b"Cookie: a=b")), PlainRequest)
+    assert len(heads) == 512
+
+
+def test_listeners_do_not_share_what_they_read() -> None:
+    """One may take longer bodies than another."""
+
+    async def refuse(request: PlainRequest) -> Answer:
+        raise NotImplementedError(request)
+
+    one, other = (Serving(refuse, asyncio.Protocol, MOST, 1.0) for _ in range(2))
+    assert one.heads is not other.heads
 
 
 def test_a_caller_may_ask_for_the_end_of_the_connection() -> None:

@@ -169,7 +169,7 @@ class Decider:
     def _record(self, settled: Settled, asking: Asking) -> None:
         decision = settled.decision
         if not decision.plan.request.is_dry:  # which leaves no trace (dec:CA12)
-            self._events.put_later(asking.space, asking.container, partial(_make_event, settled, asking))
+            self._events.put(asking.space, _make_event(settled, asking))
         for rule_id, fault in decision.eligibility.faults().items():
             self._metrics.count_event("decisions.rule_failed")
             self._tell_fault(asking.container, rule_id, str(fault))

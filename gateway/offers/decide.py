@@ -242,4 +242,4 @@ class Decision:
 def _facts(request: DecisionRequest, profile: ProfileView, now: datetime) -> pql.Facts:
     attributes = profile.attributes if request.profile is None else request.profile
     events = profile.events if request.events is None else request.events
-    return pql.Facts(now=now, profile=dict(attributes), events=list(events), context=list(request.context))
+    return pql.Facts(now=now, profile=attributes, events=list(events), context=list(request.context))

@@ -1,6 +1,5 @@
 """A decision request, whichever form it came in, and who it is about (dec §3, §4.2, profiles)."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -69,7 +68,7 @@ class ProfileView(Struct, frozen=True):
 
     canonical_id: str
     is_found: bool = False
-    attributes: Mapping[str, object] = {}
+    attributes: JsonObject = {}
     events: tuple[JsonObject, ...] = ()
 
 

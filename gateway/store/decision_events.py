@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from gateway.errors import ScriptFailed, StoreError
 from gateway.offers.instances import JsonObject, Space
 from gateway.store.cap_keys import CapKeys
 from gateway.store.cluster import Nodes
+from gateway.store.packing import pack, pack_script
 from gateway.store.scripts import SCRIPTS
 from gateway.telemetry import get_log
 
@@ -24,15 +26,9 @@ _ADD_DECISIONS = SCRIPTS["add_decisions"]
 _ADD_FEEDBACK = SCRIPTS["add_feedback"]
 _BATCH = 64  # Redis does nothing else meanwhile, and an event may have tens of kilobytes
 _GATHER_S = 0.005  # a command for each event would cost more than writing it
-_MOST_UNMADE = 512
 _PAUSE_S = 0.5
 _END_S = 2.0
 _encode = msgspec.json.Encoder().encode
-
-
-Make = Callable[[], JsonObject]
-Waiting = tuple[Space, str, bytes | Make]
-"""Whose event, in which container, and the event, or what gives it."""
 
 
 class EventCounts(Struct):
@@ -67,7 +63,7 @@ class DecisionEvents:
         self._nodes = nodes
         self._keys = keys
         self._settings = settings
-        self._queue: deque[Waiting] = deque()
+        self._queue: deque[bytes] = deque()
         self._filled = asyncio.Event()
         self._is_dropping = False
 
@@ -77,22 +73,20 @@ class DecisionEvents:
         return len(self._queue)
 
     def put(self, space: Space, event: JsonObject) -> None:
-        """Queue one decision event (`offers.events.record_decision`); as `put_later`."""
-        self.put_later(space, event["gw:container"], lambda: event)
+        """Queue one decision event (`offers.events`); never waits and never raises (dec:EV1).
 
-    def put_later(self, space: Space, container: str, make: Make) -> None:
-        """Queue one decision event; never waits and never raises (dec:EV1).
-
-        `make` gives the event once it is written, together with others: that takes half the time, and the answer need
-        not wait for it. What it holds is not kept for more than a few hundred events: others are made at once. Beyond
-        `events.max-waiting` the event is dropped and counted, and the first one in a row is logged.
+        Beyond `events.max-waiting` the event is dropped and counted, and the first one in a row is logged.
         """
-        queue = self._queue
         self.counts.put += 1
-        if len(queue) >= self._settings.max_waiting:
+        if len(self._queue) >= self._settings.max_waiting:
             self._drop("events.max-waiting events wait to be written")
             return
-        queue.append((space, container, make if len(queue) < _MOST_UNMADE else _encode(make())))
+        try:
+            written, place = _encode(event), _pack_place(space, event["gw:container"])
+        except Exception as error:  # noqa: BLE001 - a defect must be seen, and must not fail a decision that was counted
+            self._drop(f"an event cannot be written: {type(error).__name__}: {error}")
+            return
+        self._queue.append(b"%b$%d\r\n%b\r\n" % (place, len(written), written))
         if not self._filled.is_set():
             self._filled.set()
 
@@ -112,7 +106,7 @@ class DecisionEvents:
         An event whose reply was lost is written again: readers tell it by its proposition id.
         """
         while self._queue:
-            batch = self._take()
+            batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
             try:
                 await self._write(batch)
             except ScriptFailed as failure:
@@ -125,17 +119,6 @@ class DecisionEvents:
                 self.counts.written += len(batch)
                 self._is_dropping = False
         self._filled.clear()
-
-    def _take(self) -> list[tuple[Space, str, bytes]]:
-        """Take the next ones to write from the queue, and make those that are not made yet."""
-        batch: list[tuple[Space, str, bytes]] = []
-        for _ in range(min(_BATCH, len(self._queue))):
-            space, container, event = self._queue.popleft()
-            try:
-                batch.append((space, container, event if isinstance(event, bytes) else _encode(event())))
-            except Exception as error:  # noqa: BLE001 - a defect must be seen, and must not stop the others
-                self._drop(f"an event cannot be made: {type(error).__name__}: {error}")
-        return batch
 
     async def end(self) -> None:
         """Write what is queued, at most for two seconds; what is left then is dropped and counted."""
@@ -171,11 +154,9 @@ class DecisionEvents:
         rows = await self._nodes.call("XREVRANGE", STREAM, "+", "-", "COUNT", 1)
         return bytes(rows[0][0]).decode() if rows else "-"
 
-    async def _write(self, batch: Sequence[tuple[Space, str, bytes]]) -> None:
-        args: list[bytes | str | int] = [self._settings.max_length]
-        for space, container, event in batch:
-            args += (space.organization, space.sandbox, container, event)
-        await self._nodes.run(_ADD_DECISIONS, [STREAM], args)
+    async def _write(self, batch: Sequence[bytes]) -> None:
+        head = pack_script(_ADD_DECISIONS, 1, 2 + 4 * len(batch)) + pack(STREAM, b"%d" % self._settings.max_length)
+        await self._nodes.ask_packed(_ADD_DECISIONS, STREAM, b"".join((head, *batch)))
 
     async def _add(self, space: Space, container: str, event: JsonObject) -> int:
         digest = self._keys.digest_event(space, container, str(event["@id"]))
@@ -189,6 +170,12 @@ class DecisionEvents:
         if not self._is_dropping:
             get_log().error("events.dropped", detail=reason)
         self._is_dropping = True
+
+
+@lru_cache(maxsize=256)
+def _pack_place(space: Space, container: str) -> bytes:
+    """Give the arguments that come before an event's own: those of its place."""
+    return pack(space.organization.encode(), space.sandbox.encode(), container.encode())
 
 
 def _read(row: Any) -> Recorded:

@@ -95,29 +95,13 @@ async def test_events_wait_for_a_store_that_is_away(events, nodes, proxy):
     assert {entry.event["xdm:propositionId"] for entry in await events.read()} == {"1"}
 
 
-async def test_events_are_made_when_they_are_written_and_at_once_where_many_wait(nodes):
-    """So that a queue holds on to no decisions while Redis is away."""
-    events = DecisionEvents(nodes, CapKeys(b"s", 1), Events(max_length=10_000, max_waiting=10_000))
-    made = []
-    for number in range(600):
-        events.put_later(SPACE, "shop", lambda number=number: made.append(number) or event(number))
-    assert made == list(range(512, 600))
-    await events.flush()
-    assert made == [*range(512, 600), *range(512)]
-    kept = await events.read(count=1000)
-    assert [entry.event["xdm:propositionId"] for entry in kept] == [f"{number}" for number in range(600)]
-
-
-async def test_an_event_that_cannot_be_made_is_dropped_and_the_others_are_written(events):
-    def fail():
-        raise ValueError("a defect")
-
-    events.put_later(SPACE, "shop", fail)
-    events.put(SPACE, event(1))
+async def test_an_event_that_cannot_be_written_is_dropped_and_the_others_are_kept(events):
     with structlog.testing.capture_logs() as logs:
+        events.put(SPACE, event(0) | {"gw:canonicalId": object()})
+        events.put(SPACE, event(1))
         await events.flush()
     assert (events.counts.written, events.counts.dropped) == (1, 1)
-    assert "a defect" in logs[0]["detail"]
+    assert "TypeError" in logs[0]["detail"]
 
 
 async def test_an_event_the_store_refuses_is_dropped(events, store):

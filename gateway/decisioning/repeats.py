@@ -61,13 +61,17 @@ class Repeats:
             if not first.done():  # it may have been given more time than its repeat
                 raise overloaded()
             if not first.cancelled():
-                return first.result()
+                try:
+                    return first.result()
+                finally:
+                    del first  # see below
             first = self._under_way.get(repeat.digest)  # whoever asked first went away: the next one is first
         future = self._under_way[repeat.digest] = loop.create_future()
         try:
             body = await self._share(repeat, make)
         except BaseException as error:
             self._end(repeat.digest, future, error)
+            del future  # the error knows this frame, which would know it by the future: garbage only gc finds
             raise
         self._keep(repeat.digest, body)
         self._end(repeat.digest, future, None, body)

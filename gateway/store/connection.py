@@ -105,8 +105,9 @@ class Store:
         future = self._begin(command)
         try:  # what `_ask` does: a coroutine less for what decisions wait for
             reply = await future
-        except GeneratorExit:
+        except BaseException:
             future.cancel()
+            del future
             raise
         return await self._run_again(script, command, reply) if isinstance(reply, hiredis.ReplyError) else reply
 
@@ -148,8 +149,9 @@ class Store:
         future = self._begin(command)
         try:
             return await future
-        except GeneratorExit:  # a caller that was closed rather than cancelled leaves no future behind
-            future.cancel()
+        except BaseException:
+            future.cancel()  # a caller that was closed rather than cancelled leaves no future behind
+            del future  # an error that this frame knew by it, and that knows this frame, would stay until gc comes
             raise
 
     def _tell(self, args: tuple[bytes | str | int, ...], answered: Any) -> None:

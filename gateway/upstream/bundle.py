@@ -214,7 +214,7 @@ def _give(own: JsonObject, asked: JsonObject) -> Answer | UpstreamError:
     try:
         check_reply(own, asked)
     except UpstreamGarbled as error:
-        return error
+        return error.with_traceback(None)  # see `Joiner`
     return Answer(own)
 
 

@@ -96,8 +96,7 @@ class Connection(asyncio.Protocol):
         except UpstreamGarbled as error:
             self._fail(error)
         except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            self._fail(cause if isinstance(cause, UpstreamGarbled) else UpstreamGarbled("Target's answer is not HTTP"))
+            self._fail(_find_cause(error))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._fail(UpstreamGarbled("Target's answer is not HTTP"))
         if self._tell is not None:
@@ -164,9 +163,10 @@ class Connection(asyncio.Protocol):
         try:
             if self._wbits is not None:
                 body = self._inflate(body, self._wbits)
-        except (UpstreamGarbled, zlib.error) as error:
-            garbled = error if isinstance(error, UpstreamGarbled) else UpstreamGarbled("the answer cannot be inflated")
-            self._tell = partial(taker.fail, garbled)
+        except UpstreamGarbled as error:
+            self._tell = partial(taker.fail, error)
+        except zlib.error:
+            self._tell = partial(taker.fail, UpstreamGarbled("the answer cannot be inflated"))
         else:
             self._tell = partial(taker.take, self._status, body)
 
@@ -197,3 +197,11 @@ class Connection(asyncio.Protocol):
         self._head_done = self._length_known = False
         self._wbits = None
         self._pieces = []
+
+
+def _find_cause(error: httptools.HttpParserCallbackError) -> UpstreamGarbled:
+    """Give what one of our callbacks raised; its frames know the connection, which is not to wait for them."""
+    cause = error.__context__
+    if isinstance(cause, UpstreamGarbled):
+        return cause.with_traceback(None)
+    return UpstreamGarbled("Target's answer is not HTTP")

@@ -208,11 +208,15 @@ class Joiner:
     def _settle(self, line: Line, bundle: Bundle) -> None:
         try:
             answers = bundle.read_answers()
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must be told
+        except UpstreamError as error:
+            error.__traceback__ = None  # its frames know it, too, and all of them would wait for the garbage collector
             if is_invalid(error) and len(bundle.members) > 1:
                 self._part(line, bundle)
             else:
                 self._fail(line, bundle, error)
+            return
+        except Exception as error:  # noqa: BLE001 - a defect: those who wait must be told, and its frames be seen
+            self._fail(line, bundle, error)
             return
         for member, answer in zip(bundle.members, answers, strict=True):
             self._forget_repeatable(line, member)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gateway.delivery.answer import NOTHING, Remote, find_missing, read_remote
 from gateway.delivery.legs import combine
 from gateway.errors import RequestError, UpstreamError, UpstreamRefused
-from gateway.walk.outgoing import Leg
+from gateway.walk.outgoing import Leg, only_tells
 from gateway.walk.walk import Walk, names_of
 
 
@@ -25,7 +25,9 @@ async def _read(walk: Walk, leg: Leg) -> Remote:
         if isinstance(error, UpstreamRefused):
             walk.services.metrics.count_refusal(error.upstream_status)
         if not leg.is_secondary:
-            _refuse(walk, error)
+            _refuse_invalid(walk, error)
+            if only_tells(walk):
+                raise
         if leg.items or walk.inbound.request.notifications:
             walk.lose(error.code, names_of(leg.items))
         else:
@@ -48,10 +50,7 @@ async def _read_secondary(walk: Walk, leg: Leg) -> Remote:
         return NOTHING
 
 
-def _refuse(walk: Walk, error: UpstreamError) -> None:
-    """Raise where the caller must know: Target found the request invalid, or nobody took the notifications."""
-    plan = walk.plan
-    if isinstance(error, UpstreamRefused) and error.upstream_status == 400 and not plan.ours:
+def _refuse_invalid(walk: Walk, error: UpstreamError) -> None:
+    """Raise RequestError where Target found the request itself invalid."""
+    if isinstance(error, UpstreamRefused) and error.upstream_status == 400 and not walk.plan.ours:
         raise RequestError(error.upstream_message[:1000] or "Target refused the request as invalid") from error
-    if not plan.ours and not plan.remote and walk.inbound.request.notifications:
-        raise error

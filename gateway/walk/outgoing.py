@@ -13,7 +13,7 @@ from gateway.delivery.merging import Share
 from gateway.delivery.model import JsonObject
 from gateway.delivery.plan import Item
 from gateway.delivery.stitching import DEFAULT_CONSUMER, find_sdid, put_sdid, read_sdid
-from gateway.errors import UpstreamError, UpstreamOverloaded, UpstreamTimeout
+from gateway.errors import UpstreamOverloaded, UpstreamTimeout
 from gateway.ids import new_id
 from gateway.upstream.bundle import Asked
 from gateway.upstream.joiner import Ticket
@@ -50,11 +50,13 @@ def start_remote(walk: Walk) -> list[Leg]:
     services, inbound, plan = walk.services, walk.inbound, walk.plan
     target = services.settings.upstream.target
     if inbound.inner_deadline - asyncio.get_running_loop().time() < target.minimum_budget_ms / 1000:
-        _refuse_lone_notifications(walk, UpstreamTimeout("there was no time left to pass the notifications on"))
+        if only_tells(walk):
+            raise UpstreamTimeout("there was no time left to pass the notifications on")
         _note_unsent(walk, "budget")
         return []
     if services.under_way > services.settings.web.max_waiting:
-        _refuse_lone_notifications(walk, UpstreamOverloaded("the gateway is too busy to pass the notifications on"))
+        if only_tells(walk):
+            raise UpstreamOverloaded("the gateway is too busy to pass the notifications on")
         _note_unsent(walk, "overload")
         return []
     if inbound.tenant.client.secondary:
@@ -130,9 +132,9 @@ def _note_unsent(walk: Walk, reason: str) -> None:
         walk.lost.append(reason)
 
 
-def _refuse_lone_notifications(walk: Walk, error: UpstreamError) -> None:
-    if not walk.plan.ours and not walk.plan.remote and walk.inbound.request.notifications:
-        raise error
+def only_tells(walk: Walk) -> bool:
+    """Whether a request has notifications and nothing else: its caller must know when nobody took them."""
+    return not walk.plan.ours and not walk.plan.remote and bool(walk.inbound.request.notifications)
 
 
 def _is_mixed(walk: Walk) -> bool:

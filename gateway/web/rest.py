@@ -98,19 +98,22 @@ class Area(Struct, frozen=True):
                 finally:
                     entitlement.under_way -= 1
         except GatewayError as error:
-            problem = to_problem(error)
-            code = problem.code
-            response = answer_problem(problem, self._show(request, pattern), request_id)
+            code, response = self._refuse(request, pattern, request_id, error)
         except Exception as error:  # noqa: BLE001 - the last resort: an answer must leave, and the defect must be seen
             get_log().error("web.failed", request_id=request_id, error=type(error).__name__, exc_info=error)
             services.metrics.count_event("web.failed")
-            problem, code = Problem(500, "internal", "The gateway failed; see its log"), "internal"
-            response = answer_problem(problem, self._show(request, pattern), request_id)
+            told = Problem(500, "internal", "The gateway failed; see its log")
+            code, response = self._refuse(request, pattern, request_id, told)
         response.extra.append(("X-Request-Id", request_id))
         if origin := request.headers.get("Origin"):
             response.extra.extend(make_cors_headers(origin, services.settings.web, REST_EXPOSED))
         _report(services, request, f"{self.prefix}/{pattern}", response.status, (request_id, code, started))
         return response
+
+    def _refuse(self, request: Request, pattern: str, request_id: str, error: GatewayError) -> tuple[str, Answer]:
+        """Give the code of what went wrong, and the answer. Nobody keeps the error, whose frames are the caller's."""
+        problem = to_problem(error)
+        return problem.code, answer_problem(problem, self._show(request, pattern), request_id)
 
     def _show(self, request: Request, pattern: str) -> str:
         return f"{self.prefix}/{pattern}" if self.personal else request.rel_url.raw_path
